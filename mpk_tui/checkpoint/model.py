@@ -1,0 +1,175 @@
+"""The records that a reader yields: what a checkpoint is, before anything is measured.  Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One directory entry of a checkpoint, found without following links.
+
+    Attributes:
+        path: Relative to the checkpoint's root, with ``/``; bytes that are not UTF-8 appear as surrogate escapes.
+        kind: ``file``, ``symlink``, ``dir`` (empty directories only) or ``other`` (FIFO, device, socket).
+        size: Bytes; 0 for what is not a file.
+        link: Text of a symbolic link, else None.
+        link_class: ``inside``, ``outside`` or ``broken`` for a link, else None.
+    """
+
+    path: str
+    kind: str
+    size: int
+    link: str | None = None
+    link_class: str | None = None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as its file declares it.
+
+    Attributes:
+        name: As in the file; untrusted text.
+        dtype: Canonical label: ``F64 F32 F16 BF16 I8 U8 ... BOOL`` or a GGUF block type such as ``Q4_K``.
+        shape: Outermost dimension first (row-major), also for GGUF, whose files list dimensions innermost first.
+        file: Path of the file, relative to the root.
+        offset: First byte within that file.
+        nbytes: Length in bytes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: str
+    offset: int
+    nbytes: int
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
+
+@dataclass(frozen=True)
+class Part:
+    """A canonical tensor as a view of a stored one.
+
+    Attributes:
+        tensor: Name of the stored tensor.
+        transposed: The stored matrix is (in, out); the canonical one is (out, in).
+        start: First canonical output row, after turning; for fused tensors.
+        stop: One past the last canonical output row, or None for all.
+        rope_heads: Number of heads whose rows a GGUF converter re-ordered for its rotary layout and which the
+            reader has to put back, or 0.
+        offset: Added to every value when read (1.0 for norm gains that are stored as gain - 1).
+    """
+
+    tensor: str
+    transposed: bool = False
+    start: int = 0
+    stop: int | None = None
+    rope_heads: int = 0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Canonical roles of a checkpoint's tensors.
+
+    Roles are ``embed.tokens``, ``embed.positions``, ``embed.types``, ``embed.norm``, ``norm.final``, ``head``, and per
+    layer ``attn.q attn.k attn.v attn.o attn.norm ffn.gate ffn.up ffn.down ffn.norm`` with ``.bias`` appended for
+    biases; all matrices are (out, in) once read.
+
+    Attributes:
+        family: Row of the table, e.g. ``llama``; ``unknown`` if no row fits (then ``roles`` is empty).
+        scope: ``transformer-lm`` or what else it is; the constitution speaks of the former only.
+        layers: Number of layers L.
+        width: Residual width d, 0 if unknown.
+        ffn_width: Feed-forward units h, 0 if unknown or not the same in all layers.
+        heads: Query heads, 0 if unknown.
+        kv_heads: Key/value heads, 0 if unknown.
+        head_dim: Width of a head, 0 if unknown.
+        tied: The head is the token embedding (stated or no head stored).
+        roles: ``(role, layer)`` to part; layer is -1 for what is not in a layer.
+        unassigned: Stored tensors without a role, sorted.
+        notices: What the table could not settle, as sentences.
+    """
+
+    family: str
+    scope: str
+    layers: int
+    width: int
+    ffn_width: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    tied: bool
+    roles: Mapping[tuple[str, int], Part]
+    unassigned: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A vocabulary as data.
+
+    Attributes:
+        source: File it came from (or ``gguf``).
+        kind: ``bpe``, ``wordpiece``, ``unigram`` or ``unknown``.
+        tokens: Token strings by id in one normal form: a leading blank is ``\\u2581``, byte-level alphabets are decoded,
+            word-piece continuation marks are turned round (``##ing`` becomes ``ing``, ``the`` becomes ``\\u2581the``), and
+            special tokens keep their spelling.  None where an id has no string.
+        special: Ids of special tokens.
+    """
+
+    source: str
+    kind: str
+    tokens: tuple[str | None, ...]
+    special: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on disk, headers read, weights untouched.
+
+    Attributes:
+        path: What the user named.
+        root: Folder that relative paths start from.
+        format: ``safetensors`` or ``gguf``.
+        files: Everything below the root (or the one file), sorted by path.
+        weights: Paths of the files that hold tensors, sorted.
+        tensors: By name, sorted by name (bytewise).
+        config: The model's configuration as data (``config.json`` or GGUF metadata), empty if there is none.
+        metadata: Header metadata of the weight files, by file (strings only; kept as evidence).
+        tokenizer: Vocabulary, or None.
+        architecture: Canonical roles.
+        notices: Anything odd that is no error, as sentences.
+    """
+
+    path: Path
+    root: Path
+    format: str
+    files: tuple[FileEntry, ...]
+    weights: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
+    config: Mapping[str, Any]
+    metadata: Mapping[str, Mapping[str, str]]
+    tokenizer: Tokenizer | None
+    architecture: Architecture
+    notices: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored elements."""
+        return sum(t.elements for t in self.tensors.values())
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes in the weight files."""
+        return sum(f.size for f in self.files if f.path in set(self.weights))
