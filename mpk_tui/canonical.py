@@ -141,7 +141,9 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
     stack: list[list[Any]] = []
 
     def bad(what: str, at: int) -> MalformedError:
-        return MalformedError(what, where=f"{where}, byte {at}", hint="The file is damaged or was not written by this format")
+        return MalformedError(
+            what, where=f"{where}, byte {at}", hint="The file is damaged or was not written by this format"
+        )
 
     def over(what: str, at: int) -> LimitError:
         return LimitError(what, where=f"{where}, byte {at}", hint="Refused before reading it")

@@ -82,8 +82,8 @@ class Part:
 class Architecture:
     """Canonical roles of a checkpoint's tensors.
 
-    Roles are ``embed.tokens``, ``embed.positions``, ``embed.types``, ``embed.norm``, ``norm.final``, ``head``, and per
-    layer ``attn.q attn.k attn.v attn.o attn.norm ffn.gate ffn.up ffn.down ffn.norm`` with ``.bias`` appended for
+    Roles are ``embed.tokens``, ``embed.positions``, ``embed.types``, ``embed.norm``, ``norm.final``, ``head``, and
+    per layer ``attn.q attn.k attn.v attn.o attn.norm ffn.gate ffn.up ffn.down ffn.norm`` with ``.bias`` appended for
     biases; all matrices are (out, in) once read.
 
     Attributes:
@@ -122,8 +122,8 @@ class Tokenizer:
     Attributes:
         source: File it came from (or ``gguf``).
         kind: ``bpe``, ``wordpiece``, ``unigram`` or ``unknown``.
-        tokens: Token strings by id in one normal form: a leading blank is ``\\u2581``, byte-level alphabets are decoded,
-            word-piece continuation marks are turned round (``##ing`` becomes ``ing``, ``the`` becomes ``\\u2581the``), and
+        tokens: Token strings by id in one normal form: a leading blank is ``\\u2581``, byte-level alphabets are
+            decoded, word-piece marks are turned round (``##ing`` becomes ``ing``, ``the`` becomes ``\\u2581the``), and
             special tokens keep their spelling.  None where an id has no string.
         special: Ids of special tokens.
     """

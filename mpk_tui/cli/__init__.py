@@ -1,0 +1,113 @@
+"""The scriptable front door: one module a command, imported only when it is asked for.
+
+stdout is data, stderr is narration; both are the same bytes for a terminal and a pipe, progress bars excepted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+
+from mpk_tui import __version__
+from mpk_tui.cli.output import narrate
+from mpk_tui.errors import CancelledError, ExitCode, MpkError
+
+# Command -> one line of help.  The module is mpk_tui.cli.<command>.
+COMMANDS = {
+    "fingerprint": "hash a checkpoint and compute its lineage features",
+    "compare": "compare two checkpoints or fingerprint files",
+    "case": "keep a case: artifacts, evidence, answers, verdict",
+    "bundle": "build, sign and show evidence bundles",
+    "verify": "check a bundle offline, optionally against a local checkpoint",
+    "keys": "make signing keys and keep the trust store",
+    "demo": "run a whole case on small checkpoints that come with the package",
+    "tui": "open the workbench (also: mpk-tui CASE)",
+}
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: mpk-tui COMMAND …    (mpk-tui COMMAND --help tells more)",
+        "       mpk-tui [CASE]       the terminal workbench",
+        "",
+        "Offline forensic workbench for the provenance of model checkpoints.",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "Exit codes: 0 ok/VALID, 2 usage, 10 PARTIAL, 11 UNTRUSTED, 12 EXPIRED, 13 REVOKED, 14 REPLAY,",
+        "20 ALTERED, 21 MISMATCH, 22 INCONSISTENT, 30 MALFORMED, 31 LIMIT, 32 UNSUPPORTED, 40 I/O or internal,",
+        "50 case incomplete, 60 linked (with --fail-on linked), 130 interrupted.",
+    ]
+    return "\n".join(lines)
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    """SIGTERM and SIGHUP unwind like Ctrl-C, so that temporary files go and locks are released."""
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code; never lets a traceback out on purpose."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    # A stranger's tensor names may hold what the terminal's encoding cannot say; never die of it.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if args and args[0] in ("-h", "--help"):
+        print(_usage())
+        return ExitCode.OK
+    if args and args[0] == "--version":
+        print(f"mpk-tui {__version__}")
+        return ExitCode.OK
+    if args and args[0] in COMMANDS:
+        name, rest = args[0], args[1:]
+    elif args and args[0].startswith("-") and args[0] not in ("--new",):
+        narrate(f"unknown option {args[0]!r}; try mpk-tui --help")
+        return ExitCode.USAGE
+    elif args and not os.path.isdir(args[0]):
+        narrate(f"no command and no case folder {args[0]!r}; try mpk-tui --help")
+        return ExitCode.USAGE
+    else:
+        name, rest = "tui", args
+    if name != "tui":
+        for signum in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):
+            if signum is not None:
+                try:
+                    signal.signal(signum, _terminate)
+                except ValueError:  # not the main thread: an embedding program keeps its own handlers
+                    break
+    module = importlib.import_module(f"mpk_tui.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"mpk-tui {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    try:
+        parsed = parser.parse_args(rest)
+        code = int(module.run(parsed))
+        sys.stdout.flush()
+        return code
+    except MpkError as error:
+        narrate(f"mpk-tui {name}: {error.diagnosis()}")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        narrate(f"mpk-tui {name}: {CancelledError().diagnosis()}")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away: say nothing, and keep the interpreter from complaining at shutdown.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.INTERNAL
+    except MemoryError:
+        narrate(f"mpk-tui {name}: out of memory; nothing was written")
+        return ExitCode.INTERNAL
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        narrate(f"mpk-tui {name}: {place}{error.strerror or error}")
+        return ExitCode.INTERNAL

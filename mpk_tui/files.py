@@ -1,0 +1,50 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from mpk_tui.errors import StorageError
+
+
+def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file whole or not at all: temporary file in the same folder, fsync, rename.
+
+    Raises:
+        StorageError: The target cannot be written (read-only, full, a symbolic link, a directory).
+    """
+    if path.is_symlink():
+        raise StorageError(
+            "is a symbolic link; refusing to write through it", where=str(path), hint="Name another file"
+        )
+    if path.is_dir():
+        raise StorageError("is a folder, a file was expected", where=str(path), hint="Name a file")
+    folder = path.parent
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=folder)
+        with os.fdopen(descriptor, "wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+        temporary = None
+        directory = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise StorageError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(path),
+            hint="Nothing was left behind; name a folder with space that you may write to",
+        ) from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
