@@ -1,0 +1,206 @@
+"""SHA-256 of every file and of every tensor's raw bytes, in one read.  Standard library only.
+
+Each weight file is read once, in chunks, by positional reads into a few reused buffers; two threads hash a chunk at
+the same time, one for the file, one for the tensors that lie in it, while the next chunk is being read.  hashlib
+releases the GIL, so two cores do the work that one core needs to hash the file alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mpk_tui import canonical, hashtree
+from mpk_tui.checkpoint.model import Checkpoint, FileEntry, Tensor
+from mpk_tui.checkpoint.reading import open_entry
+from mpk_tui.errors import UnstableFileError
+from mpk_tui.progress import CancelToken, Meter, Report, silent
+
+CHUNK = 4 << 20
+"""Bytes per read: large enough that threads meet rarely, small enough to stay in cache between the two hashes."""
+_BUFFERS = 3
+
+Submit = Callable[..., "Future[None]"]
+
+
+@dataclass(frozen=True)
+class FileHash:
+    """A directory entry and, for a regular file or an accepted link, the SHA-256 of its content."""
+
+    path: str
+    kind: str
+    size: int
+    sha256: bytes | None
+    link: str | None = None
+    link_class: str | None = None
+
+
+@dataclass(frozen=True)
+class TensorHash:
+    """A tensor and the SHA-256 of its raw bytes as stored."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+    sha256: bytes
+
+    def item(self) -> bytes:
+        """Canonical leaf item of the tensor tree: [name, dtype, shape, nbytes, sha256]."""
+        return canonical.encode([self.name, self.dtype, list(self.shape), self.nbytes, self.sha256])
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Everything that was hashed: files sorted by path, tensors sorted by name."""
+
+    files: tuple[FileHash, ...]
+    tensors: tuple[TensorHash, ...]
+
+
+def tensor_root(tensors: tuple[TensorHash, ...]) -> bytes:
+    """RFC 9162 root over the leaf items, in order of names; independent of files and shards."""
+    return hashtree.merkle_root([hashtree.leaf_hash(t.item()) for t in tensors])
+
+
+def hash_checkpoint(
+    checkpoint: Checkpoint,
+    report: Report = silent,
+    cancel: CancelToken | None = None,
+    threads: int | None = None,
+) -> Hashes:
+    """Hash all files below the root and all tensors.
+
+    Args:
+        checkpoint: From `open_checkpoint`.
+        report: Progress in bytes.
+        cancel: Polled once a chunk.
+        threads: Hashing threads; all cores by default.
+
+    Raises:
+        UnstableFileError: A file changed between its opening and its last byte.
+        StorageError: The operating system refused a read.
+        CancelledError: Stopped on request.
+    """
+    cancel = cancel or CancelToken()
+    by_file: dict[str, list[Tensor]] = {path: [] for path in checkpoint.weights}
+    for tensor in checkpoint.tensors.values():
+        by_file[tensor.file].append(tensor)
+    readable = [e for e in checkpoint.files if _has_content(e)]
+    meter = Meter(report, "hashing", sum(e.size for e in readable))
+    digests: dict[str, bytes] = {}
+    tensors: list[TensorHash] = []
+    # A file with tensors keeps two threads busy; the largest go first so that none is left alone at the end.
+    lanes = max(1, (threads or os.cpu_count() or 1) // 2)
+    order = sorted(readable, key=lambda e: -e.size)
+    stop = CancelToken()
+
+    def one(entry: FileEntry) -> tuple[str, bytes, list[TensorHash]]:
+        return entry.path, *_hash_file(checkpoint, entry, by_file.get(entry.path, []), meter, cancel, stop)
+
+    with ThreadPoolExecutor(lanes, thread_name_prefix="hash-file") as pool:
+        futures = [pool.submit(one, entry) for entry in order]
+        try:
+            for future in futures:
+                path, digest, found = future.result()
+                digests[path] = digest
+                tensors += found
+        except BaseException:
+            stop.cancel()
+            for future in futures:
+                future.cancel()
+            raise
+    files = tuple(FileHash(e.path, e.kind, e.size, digests.get(e.path), e.link, e.link_class) for e in checkpoint.files)
+    return Hashes(files, tuple(sorted(tensors, key=lambda t: t.name.encode("utf-8", "surrogatepass"))))
+
+
+def _has_content(entry: FileEntry) -> bool:
+    return entry.kind == "file" or (entry.kind == "symlink" and entry.link_class == "cache")
+
+
+def _hash_file(
+    checkpoint: Checkpoint,
+    entry: FileEntry,
+    tensors: list[Tensor],
+    meter: Meter,
+    cancel: CancelToken,
+    stop: CancelToken,
+) -> tuple[bytes, list[TensorHash]]:
+    whole = hashlib.sha256()
+    segments = _Segments(tensors)
+    with open_entry(checkpoint.root, entry) as source, _lane() as submit:
+        buffers = [bytearray(CHUNK) for _ in range(_BUFFERS)]
+        pending: list[Future[None] | None] = [None] * _BUFFERS
+        at = turn = 0
+        while at < entry.size:
+            cancel.check()
+            stop.check()
+            waiting = pending[turn]
+            if waiting is not None:
+                waiting.result()  # this buffer may be filled again once its hash is done
+            view = memoryview(buffers[turn])[: min(CHUNK, entry.size - at)]
+            source.read_into(view, at)
+            pending[turn] = submit(segments.update, view, at)
+            whole.update(view)
+            meter.add(len(view), entry.path)
+            at += len(view)
+            turn = (turn + 1) % _BUFFERS
+        for waiting in pending:
+            if waiting is not None:
+                waiting.result()
+        source.check_unchanged()
+    if entry.size == 0:
+        meter.add(0, entry.path)
+    return whole.digest(), segments.results()
+
+
+@contextmanager
+def _lane() -> Iterator[Submit]:
+    """A second thread for one file; work given to it runs in order."""
+    with ThreadPoolExecutor(1, thread_name_prefix="hash-tensors") as pool:
+        yield pool.submit
+
+
+class _Segments:
+    """Feeds consecutive chunks of a file to the digests of the tensors that lie in it."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self._todo = sorted(tensors, key=lambda t: (t.offset, t.nbytes))
+        self._next = 0
+        self._digest = hashlib.sha256()
+        self._done: list[TensorHash] = []
+
+    def update(self, chunk: memoryview, at: int) -> None:
+        """Take ``chunk``, which starts at byte ``at`` of the file; chunks come in order, without gaps."""
+        end = at + len(chunk)
+        while self._next < len(self._todo):
+            tensor = self._todo[self._next]
+            last = tensor.offset + tensor.nbytes
+            if tensor.offset >= end and tensor.nbytes:
+                return
+            self._digest.update(chunk[max(0, tensor.offset - at) : max(0, last - at)])
+            if last > end:
+                return
+            self._finish(tensor)
+
+    def results(self) -> list[TensorHash]:
+        """Digests of all tensors; empty ones at the end of a file are closed here."""
+        while self._next < len(self._todo) and not self._todo[self._next].nbytes:
+            self._finish(self._todo[self._next])
+        if self._next < len(self._todo):
+            tensor = self._todo[self._next]
+            raise UnstableFileError(
+                f"the file ended before tensor {tensor.name!r} did",
+                where=f"{tensor.file}, byte {tensor.offset}",
+                hint="It was changed while it was read; copy it to a quiet place and start again",
+            )
+        return self._done
+
+    def _finish(self, tensor: Tensor) -> None:
+        self._done.append(TensorHash(tensor.name, tensor.dtype, tensor.shape, tensor.nbytes, self._digest.digest()))
+        self._digest = hashlib.sha256()
+        self._next += 1

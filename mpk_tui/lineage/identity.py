@@ -1,0 +1,327 @@
+"""Are two checkpoints the same numbers: by bytes, or after a recorded cast or change of layout?
+
+Every tensor is accounted for: equal, equal after a named conversion, different (and then named), or present on one
+side only.  One edited matrix can never pass as identical.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mpk_tui.checkpoint.model import Part
+from mpk_tui.fingerprint.hashing import TensorHash
+from mpk_tui.fingerprint.units import Floats
+from mpk_tui.lineage.sides import Side, Weights
+from mpk_tui.progress import CancelToken, Meter, Report
+
+# Buffers that code regenerates: rotary tables, causal masks, position ids.  They carry no training.
+_REGENERABLE = re.compile(
+    r"(rotary_emb\.inv_freq|rope_freqs\.weight|rope_factors_(long|short)\.weight|position_ids|token_type_ids"
+    r"|attn\.masked_bias|(?<!c_)attn\.bias|attention\.(masked_)?bias|attention\.rotary_emb\.inv_freq)\Z"
+)
+_BLOCK = 1 << 22
+"""Elements compared at a time."""
+_FLOATS = {"F32": (8, 23), "F16": (5, 10), "BF16": (8, 7)}
+"""Exponent and mantissa bits of the types between which casts are recognised."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two views of what should be the same tensor.
+
+    Attributes:
+        role: Canonical role, or an empty string where tensors were paired by name or by content.
+        layer: Layer of A, -1 outside layers.
+        a: View on A's side.
+        b: View on B's side.
+    """
+
+    role: str
+    layer: int
+    a: Part
+    b: Part
+
+
+@dataclass(frozen=True)
+class Delta:
+    """How one pair compares.
+
+    Attributes:
+        pair: The pair.
+        state: ``bytes``, ``converted``, ``different``, ``reshaped`` (shapes differ) or ``unread`` (no weights here).
+        conversion: What makes them equal, for ``converted``.
+        lossless: The conversion loses nothing.
+        elements: Elements in A's view.
+        changed: Elements that differ, for ``different``.
+        relative: ||A - B|| / ||A||, for ``different``.
+        cosine: Of the flattened values, for ``different``.
+        constant: All elements are one value on both sides (such tensors speak for nothing).
+    """
+
+    pair: Pair
+    state: str
+    conversion: str = ""
+    lossless: bool = True
+    elements: int = 0
+    changed: int = 0
+    relative: float = 0.0
+    cosine: float = 0.0
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All tensors accounted for.
+
+    Attributes:
+        deltas: One per pair.
+        only_a: Stored tensors of A without a counterpart, sorted.
+        only_b: Of B.
+        ignored: Buffers that code regenerates and duplicates of tied tensors, left out on either side.
+        renamed: Pairs whose stored names differ.
+        same_record: Names, types, shapes and bytes are all equal.
+    """
+
+    deltas: tuple[Delta, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    ignored: tuple[str, ...]
+    renamed: int
+    same_record: bool
+    by_state: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def all_equal(self) -> bool:
+        """Every tensor is equal, if need be after a conversion, and none is missing."""
+        equal = self.by_state["bytes"] + self.by_state["converted"]
+        return bool(self.deltas) and equal == len(self.deltas) and not self.only_a and not self.only_b
+
+    @property
+    def lossless(self) -> bool:
+        """No conversion that was needed loses anything."""
+        return all(d.lossless for d in self.deltas if d.state == "converted")
+
+    @property
+    def differing(self) -> tuple[Delta, ...]:
+        """Pairs that were read and are not equal, or whose shapes differ."""
+        return tuple(d for d in self.deltas if d.state in ("different", "reshaped"))
+
+
+def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Identity:
+    """Account for every tensor of two models.
+
+    Args:
+        a: One side.
+        b: The other; values are compared where both sides have weights, digests always.
+        report: Progress in elements, reported as bytes of float32.
+        cancel: Polled between blocks.
+    """
+    left, right = {t.name: t for t in a.fingerprint.tensors}, {t.name: t for t in b.fingerprint.tensors}
+    if left == right:
+        deltas = tuple(Delta(Pair("", -1, Part(n), Part(n)), "bytes", elements=_elements(t)) for n, t in left.items())
+        return Identity(deltas, (), (), (), 0, True, Counter(d.state for d in deltas))
+    pairs, only_a, only_b = _pair_up(a, b, left, right)
+    only_a, ignored_a = _without_ballast(only_a, left)
+    only_b, ignored_b = _without_ballast(only_b, right)
+    todo = sum(_elements(left[p.a.tensor]) for p in pairs if not _same_bytes(p, left, right))
+    meter = Meter(report, "comparing values", 4 * todo)
+    deltas_ = []
+    for pair in pairs:
+        cancel.check()
+        if _same_bytes(pair, left, right):
+            deltas_.append(Delta(pair, "bytes", elements=_elements(left[pair.a.tensor])))
+        elif a.weights is None or b.weights is None:
+            deltas_.append(_by_record(pair, left, right))
+        else:
+            deltas_.append(_by_value(pair, a.weights, b.weights, cancel))
+            meter.add(4 * _elements(left[pair.a.tensor]), pair.a.tensor)
+    return Identity(
+        tuple(deltas_), tuple(only_a), tuple(only_b), tuple(sorted({*ignored_a, *ignored_b})),
+        sum(d.pair.a.tensor != d.pair.b.tensor for d in deltas_), False, Counter(d.state for d in deltas_),
+    )  # fmt: skip
+
+
+def _elements(t: TensorHash) -> int:
+    n = 1
+    for d in t.shape:
+        n *= d
+    return n
+
+
+def _same_bytes(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorHash]) -> bool:
+    x, y = left[pair.a.tensor], right[pair.b.tensor]
+    same_view = (
+        pair.a.transposed == pair.b.transposed and (pair.a.start, pair.a.stop) == (pair.b.start, pair.b.stop)
+        and pair.a.rope_heads == pair.b.rope_heads and pair.a.offset == pair.b.offset
+    )  # fmt: skip
+    return same_view and (x.dtype, x.shape, x.sha256) == (y.dtype, y.shape, y.sha256)
+
+
+def _by_record(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorHash]) -> Delta:
+    """Without weights: same type, shape and view but other bytes is a difference; anything else cannot be told."""
+    x, y = left[pair.a.tensor], right[pair.b.tensor]
+    plain = Part(pair.a.tensor) == pair.a and Part(pair.b.tensor) == pair.b
+    state = "different" if plain and (x.dtype, x.shape) == (y.dtype, y.shape) else "unread"
+    return Delta(pair, state, elements=_elements(x))
+
+
+def _pair_up(
+    a: Side, b: Side, left: dict[str, TensorHash], right: dict[str, TensorHash]
+) -> tuple[list[Pair], list[str], list[str]]:
+    """Pairs by canonical role, then by name, then by content; and what is left over."""
+    pairs: list[Pair] = []
+    used_a: set[str] = set()
+    used_b: set[str] = set()
+    if a.weights and b.weights and a.weights.arch.layers == b.weights.arch.layers:
+        roles_a, roles_b = a.weights.arch.roles, b.weights.arch.roles
+        for key in sorted(roles_a.keys() & roles_b.keys()):
+            pairs.append(Pair(key[0], key[1], roles_a[key], roles_b[key]))
+            used_a.add(roles_a[key].tensor)
+            used_b.add(roles_b[key].tensor)
+        # A fused tensor is used up only if all that it holds found a partner; views cover it by construction.
+    for name in sorted((left.keys() - used_a) & (right.keys() - used_b)):
+        pairs.append(Pair("", -1, Part(name), Part(name)))
+        used_a.add(name)
+        used_b.add(name)
+    by_content: dict[tuple[str, tuple[int, ...], bytes], list[str]] = {}
+    for name in sorted(right.keys() - used_b):
+        t = right[name]
+        by_content.setdefault((t.dtype, t.shape, t.sha256), []).append(name)
+    for name in sorted(left.keys() - used_a):
+        t = left[name]
+        found = by_content.get((t.dtype, t.shape, t.sha256))
+        if found:
+            partner = found.pop(0)
+            pairs.append(Pair("", -1, Part(name), Part(partner)))
+            used_a.add(name)
+            used_b.add(partner)
+    return pairs, sorted(left.keys() - used_a), sorted(right.keys() - used_b)
+
+
+def _without_ballast(names: list[str], tensors: dict[str, TensorHash]) -> tuple[list[str], list[str]]:
+    """Split off regenerable buffers and copies of tensors that are stored twice (tied weights)."""
+    alone = set(names)
+    elsewhere = {t.sha256 for n, t in tensors.items() if n not in alone}
+    ballast = [n for n in names if _REGENERABLE.search(n) or tensors[n].sha256 in elsewhere]
+    return [n for n in names if n not in set(ballast)], ballast
+
+
+def _by_value(pair: Pair, a: Weights, b: Weights, cancel: CancelToken) -> Delta:
+    shape_a, shape_b = a.reader.shape(pair.a), b.reader.shape(pair.b)
+    elements = int(np.prod(shape_a, dtype=np.int64))
+    if shape_a != shape_b:
+        return Delta(pair, "reshaped", elements=elements)
+    type_a, type_b = a.dtype(pair.a), b.dtype(pair.b)
+    tally = _Tally(type_a, type_b)
+    rows = shape_a[0] if shape_a else 1
+    step = max(1, _BLOCK // max(1, elements // max(1, rows)))
+    for start in range(0, rows, step):
+        cancel.check()
+        stop = min(rows, start + step)
+        tally.add(a.reader.rows(pair.a, start, stop), b.reader.rows(pair.b, start, stop))
+    moved = _moved(pair)
+    same_type = type_a == type_b
+    # Same type, same layout, other bytes: different, whatever rounding to float32 may say.
+    if tally.changed == 0 and (moved or not same_type) and {type_a, type_b} & _FLOATS.keys():
+        steps = [] if same_type else [f"{type_a} to {type_b}"]
+        # Values pass through float32 here, so a 64-bit side may have lost digits that we did not see.
+        exact = "F64" not in (type_a, type_b)
+        return Delta(pair, "converted", ", ".join(steps + moved), exact, elements, constant=tally.constant)
+    if tally.cast:
+        return Delta(pair, "converted", ", ".join([tally.cast, *moved]), False, elements, constant=tally.constant)
+    return Delta(
+        pair, "different", "", True, elements, max(1, tally.changed), tally.relative, tally.cosine, tally.constant
+    )
+
+
+def _moved(pair: Pair) -> list[str]:
+    """Changes of layout between two views, in words."""
+    out = []
+    if pair.a.transposed != pair.b.transposed:
+        out.append("transposed")
+    if (pair.a.start, pair.a.stop) != (pair.b.start, pair.b.stop):
+        out.append("split or fused")
+    if pair.a.rope_heads != pair.b.rope_heads:
+        out.append("rotary rows re-ordered")
+    if pair.a.offset != pair.b.offset:
+        out.append("norm gain stored with another offset")
+    return out
+
+
+class _Tally:
+    """Sums over blocks of two equally shaped tensors, and which casts would explain all of them."""
+
+    def __init__(self, type_a: str, type_b: str) -> None:
+        self.changed = 0
+        self._dot = self._aa = self._bb = self._dd = 0.0
+        self._low = self._high = None
+        self.constant = True
+        self._casts = {}
+        if type_a != type_b:
+            if type_b in _FLOATS:
+                self._casts[f"{type_a} rounded to {type_b}"] = (type_b, False, "nearest")
+                self._casts[f"{type_a} truncated to {type_b}"] = (type_b, False, "zero")
+            if type_a in _FLOATS:
+                self._casts[f"{type_b} rounded to {type_a}"] = (type_a, True, "nearest")
+                self._casts[f"{type_b} truncated to {type_a}"] = (type_a, True, "zero")
+
+    def add(self, x: Floats, y: Floats) -> None:
+        unequal = ~((x == y) | (np.isnan(x) & np.isnan(y)))
+        self.changed += int(unequal.sum())
+        xd, yd = np.nan_to_num(x).astype(np.float64), np.nan_to_num(y).astype(np.float64)
+        self._dot += float(np.vdot(xd, yd))
+        self._aa += float(np.vdot(xd, xd))
+        self._bb += float(np.vdot(yd, yd))
+        self._dd += float(np.square(xd - yd).sum())
+        if self.constant and x.size:
+            if self._low is None:
+                self._low, self._high = x.flat[0], y.flat[0]
+            self.constant = bool((x == self._low).all() and (y == self._high).all())
+        for name, (dtype, turned, mode) in list(self._casts.items()):
+            wide, narrow = (y, x) if turned else (x, y)
+            cast = round_to(wide, dtype, mode)
+            if not np.array_equal(cast, narrow, equal_nan=True):
+                del self._casts[name]
+
+    @property
+    def cast(self) -> str:
+        """The first cast that explains every element, or an empty string."""
+        return next(iter(self._casts), "")
+
+    @property
+    def relative(self) -> float:
+        """||A - B|| / ||A||."""
+        return float(np.sqrt(self._dd / self._aa)) if self._aa > 0 else float(self._dd > 0)
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the flattened tensors, 0 where one of them is zero."""
+        norm = np.sqrt(self._aa * self._bb)
+        return float(self._dot / norm) if norm > 0 else 0.0
+
+
+def round_to(x: Floats, dtype: str, mode: str = "nearest") -> Floats:
+    """Float32 values as they come back from storage in ``dtype``.
+
+    Args:
+        x: Float32 values.
+        dtype: ``F32``, ``F16`` or ``BF16``.
+        mode: ``nearest`` (ties to even) or ``zero`` (truncation, BF16 only; for others it is ``nearest``).
+    """
+    if dtype == "F16":
+        with np.errstate(over="ignore"):
+            return x.astype(np.float16).astype(np.float32)
+    if dtype == "BF16":
+        bits: npt.NDArray[np.uint32] = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
+        if mode == "zero":
+            kept = bits & np.uint32(0xFFFF0000)
+        else:
+            kept = (bits + (((bits >> np.uint32(16)) & np.uint32(1)) + np.uint32(0x7FFF))) & np.uint32(0xFFFF0000)
+            kept = np.where(np.isnan(x), bits & np.uint32(0xFFFF0000), kept)
+        return kept.view(np.float32)
+    return x
