@@ -1,0 +1,105 @@
+"""Retention: descendants keep what was learned, siblings of a seed lose it, and where nothing stands out it abstains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mpk_tui.lineage.retention import Direction, MatrixRetention, Retention, _verdict, retention, top_triplets
+
+N, M = 192, 256
+
+
+def _spikes(rng: np.random.Generator, strength: float, rank: int = 12) -> np.ndarray:
+    u, _ = np.linalg.qr(rng.standard_normal((N, rank)))
+    v, _ = np.linalg.qr(rng.standard_normal((M, rank)))
+    return (u * strength * np.linspace(1.5, 1.0, rank)) @ v.T
+
+
+def _both(a: np.ndarray, b: np.ndarray, n: int) -> MatrixRetention:
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    inner = float((a.astype(float) * b).sum())
+    return MatrixRetention(
+        "x", n, n, retention(top_triplets(a, seed=(1, n)), inner, b), retention(top_triplets(b, seed=(2, n)), inner, a)
+    )
+
+
+def _world(kind: str, strength: float = 60.0, count: int = 8) -> list[MatrixRetention]:
+    out = []
+    for n in range(count):
+        rng = np.random.default_rng([n, 17])
+        start = rng.standard_normal((N, M))
+        a = start + _spikes(rng, strength)
+        if kind == "descendant":
+            b = a + 0.2 * rng.standard_normal((N, M)) + _spikes(rng, strength / 4)
+        elif kind == "siblings of a seed":
+            b = start + _spikes(rng, strength)
+        elif kind == "unrelated":
+            b = rng.standard_normal((N, M)) + _spikes(rng, strength)
+        elif kind == "one side untrained":
+            b = start + 0.05 * rng.standard_normal((N, M))
+        else:
+            raise AssertionError(kind)
+        out.append(_both(a, b, n))
+    return out
+
+
+def test_a_descendant_speaks_for_a_trained_ancestor() -> None:
+    test = _verdict(tuple(_world("descendant")), "")
+    assert test.reading == "for"
+    assert test.forward.ratio == pytest.approx(1.0, abs=0.05)
+
+
+def test_siblings_of_a_seed_show_the_seed_pattern() -> None:
+    test = _verdict(tuple(_world("siblings of a seed")), "")
+    assert test.reading == "seed"
+    assert test.forward.rest > 0.5  # the bulk agrees, and that is the point
+
+
+def test_unrelated_matrices_have_no_ratio() -> None:
+    test = _verdict(tuple(_world("unrelated")), "")
+    assert test.reading == "abstains"
+    assert test.forward.ratio is None
+
+
+def test_nothing_learned_means_nothing_said() -> None:
+    test = _verdict(tuple(_world("siblings of a seed", strength=0.0)), "")
+    assert test.reading == "abstains"
+    assert not test.forward.counts
+
+
+def test_an_untrained_side_never_speaks_for() -> None:
+    # A was trained from B's initialisation: B's own directions mean nothing, A's are missing in B.
+    test = _verdict(tuple(_world("one side untrained")), "")
+    assert test.reading in ("against", "seed")
+    assert not test.backward.counts
+
+
+def test_one_direction_against_outweighs_the_other() -> None:
+    good = Retention(1.0, 1.0, 1.0, 5)
+    bad = Retention(0.8, 1.0, 0.8, 5)
+    test = _verdict(tuple(MatrixRetention("x", i, i, good, bad) for i in range(6)), "")
+    assert test.reading == "against"
+
+
+def test_between_the_ranges_it_abstains() -> None:
+    middle = Retention(0.93, 1.0, 0.93, 5)
+    test = _verdict(tuple(MatrixRetention("x", i, i, middle, middle) for i in range(6)), "")
+    assert test.reading == "abstains"
+    assert "between" in test.reason
+
+
+def test_no_matrices_is_a_reason() -> None:
+    test = _verdict((), "no body matrices of equal shape at matched layers")
+    assert test.reading == "abstains"
+    assert test.reason.startswith("no body matrices")
+    assert test.forward == Direction(False, None, 0.0, 0.0, 0)
+
+
+def test_triplets_are_singular_triplets() -> None:
+    a = (_spikes(np.random.default_rng(0), 50.0) + np.random.default_rng(1).standard_normal((N, M))).astype(np.float32)
+    t = top_triplets(a, seed=(0,))
+    full = np.linalg.svd(a, compute_uv=False)
+    assert np.allclose(t.s[:12], full[:12], rtol=1e-3)
+    assert t.edge < full[0]
+    assert np.allclose(t.u.T @ t.u, np.eye(len(t.s)), atol=1e-4)
