@@ -1,0 +1,136 @@
+"""The way of the data, checked by reading the imports: each package imports only what stands to its left."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "mpk_tui"
+
+GROUND = frozenset({"errors", "text", "progress", "files", "canonical", "hashtree"})
+LINE = ("checkpoint", "fingerprint", "lineage", "constitution", "case", "bundle", "report")
+ALLOWED: dict[str, frozenset[str]] = dict.fromkeys(GROUND, GROUND)
+ALLOWED |= {name: GROUND | set(LINE[: n + 1]) for n, name in enumerate(LINE)}
+# Keys hang on bundle: they may use what it may, and it may use them; what stands to the right may use both.
+ALLOWED["keys"] = ALLOWED["bundle"] | {"keys"}
+ALLOWED["bundle"] |= {"keys"}
+ALLOWED["report"] |= {"keys"}
+ALLOWED["demo"] = ALLOWED["report"] | {"demo"}
+ALLOWED["cli"] = ALLOWED["demo"] | {"cli"}
+ALLOWED["tui"] = ALLOWED["demo"] | {"tui"}
+
+TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "mpk_tui", "bundles", "schemas", "tests", "docs"}
+BANNED = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
+LONGEST = 500
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(source: str, module: str, *, is_package: bool) -> list[tuple[str, bool]]:
+    """First component below ``mpk_tui`` of everything of ours that ``source`` imports, and whether it is lazy."""
+    found: list[tuple[str, bool]] = []
+    parts = module.split(".")
+    package = parts if is_package else parts[:-1]
+
+    def visit(node: ast.AST, lazy: bool) -> None:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            stem = package[: len(package) - node.level + 1] if node.level else []
+            stem = [*stem, *(node.module.split(".") if node.module else [])]
+            names = [".".join([*stem, alias.name]) for alias in node.names]
+        else:
+            names = []
+        for name in names:
+            own = name.split(".")
+            if own[0] == "mpk_tui" and len(own) > 1:
+                found.append((own[1], lazy))
+        inside = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(ast.parse(source), False)
+    return found
+
+
+def faults(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """Sentences about imports of ``module`` that go against the direction."""
+    room = module.split(".")[1] if "." in module else ""
+    if room in ("", "__main__"):
+        return []
+    out = []
+    for name, lazy in imports(source, module, is_package=is_package):
+        if name.startswith("__") or name in ALLOWED[room]:
+            continue
+        if module == "mpk_tui.cli.tui" and name == "tui" and lazy:
+            continue
+        out.append(f"{module} imports mpk_tui.{name}")
+    return out
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_every_room_is_known() -> None:
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or any(p.glob("*.py"))}
+    assert rooms - {"__init__", "__main__"} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_to_the_left(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert faults(source, dotted(path), is_package=path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mpk_tui.errors", "from mpk_tui.checkpoint import open"),
+        ("mpk_tui.checkpoint.folder", "import mpk_tui.fingerprint.build"),
+        ("mpk_tui.checkpoint.folder", "from ..lineage import rowtest"),
+        ("mpk_tui.fingerprint.build", "def f():\n    from mpk_tui.case import journal"),
+        ("mpk_tui.bundle.verify", "from mpk_tui import report"),
+        ("mpk_tui.constitution.norm", "if True:\n    import mpk_tui.case as c"),
+        ("mpk_tui.cli.compare", "from mpk_tui.tui import app"),
+        ("mpk_tui.cli.tui", "from mpk_tui.tui import app"),
+        ("mpk_tui.tui.app", "from mpk_tui.cli.output import emit"),
+        ("mpk_tui.demo.run", "from mpk_tui.cli import output"),
+    ],
+)
+def test_the_check_sees_a_wrong_import(module: str, source: str) -> None:
+    assert len(faults(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mpk_tui.checkpoint.folder", "from .model import Checkpoint\nfrom ..errors import MpkError"),
+        ("mpk_tui.bundle.sign", "from mpk_tui.keys import private\nfrom mpk_tui import __version__"),
+        ("mpk_tui.cli.tui", "def run(a):\n    from mpk_tui.tui.app import Workbench"),
+        ("mpk_tui.lineage.rowtest", "import numpy\nfrom mpk_tui.fingerprint.units import feature_map"),
+    ],
+)
+def test_the_check_accepts_a_right_import(module: str, source: str) -> None:
+    assert faults(source, module) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_modules_hold_one_concept(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= LONGEST, f"{path.name} has {lines} lines; split it by concept"
+    words = {word for part in path.relative_to(PACKAGE).with_suffix("").parts for word in part.split("_")}
+    assert not words & BANNED, "name a module after its concept"
+
+
+def test_top_level_holds_only_what_was_agreed() -> None:
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines() if line]
+    entries = {p.name for p in ROOT.iterdir() if not p.name.startswith(".")}
+    kept = {e for e in entries if not any(fnmatch.fnmatch(e, pattern) for pattern in ignored)}
+    assert kept <= TOP_LEVEL
+    assert {"pyproject.toml", "README.md", "LICENSE", "mpk_tui", "tests", "docs"} <= kept

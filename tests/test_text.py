@@ -1,0 +1,71 @@
+"""Untrusted text never steers a terminal, and stays readable."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpk_tui.text import clean, clean_lines, hex_groups, size
+
+HARMFUL = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+
+
+def harmful(text: str) -> list[str]:
+    return [c for c in text if unicodedata.category(c) in HARMFUL]
+
+
+@given(st.text(max_size=600))
+def test_nothing_that_controls_or_hides_comes_through(text: str) -> None:
+    assert harmful(clean(text)) == []
+    assert len(clean(text, 50)) <= 50 + len("… (600 characters)")
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=400))
+def test_plain_text_is_left_alone(text: str) -> None:
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\nb\tc", "a\\x0ab\\x09c"),
+        ("\x9b2J", "\\x9b2J"),
+        ("layer\u202egnp.exe", "layer\\u202egnp.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("naïve — 模型 ✓", "naïve — 模型 ✓"),
+    ],
+)
+def test_what_was_there_can_be_seen(raw: str, shown: str) -> None:
+    assert clean(raw) == shown
+
+
+def test_a_long_name_is_cut_and_says_how_long_it_was() -> None:
+    assert clean("x" * 400) == "x" * 400
+    assert clean("x" * 401) == "x" * 400 + "… (401 characters)"
+    assert clean("\x1b" * 10_000, 40).endswith("… (10000 characters)")
+
+
+@given(st.text(max_size=300))
+def test_paragraphs_keep_their_lines_and_nothing_else(text: str) -> None:
+    shown = clean_lines(text)
+    assert shown.count("\n") == text.replace("\r\n", "\n").count("\n")
+    assert harmful(shown.replace("\n", "")) == []
+
+
+@pytest.mark.parametrize(
+    ("n", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (4_100_000_000, "4.1 GB"), (5 * 10**15, "5000.0 TB")],
+)
+def test_sizes_are_decimal(n: int, shown: str) -> None:
+    assert size(n) == shown
+
+
+def test_digests_are_grouped_for_reading_aloud() -> None:
+    assert hex_groups(bytes(range(6))) == "0001 0203 0405"
+    assert hex_groups(bytes(range(6)), 2) == "0001 0203"
