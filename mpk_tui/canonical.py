@@ -85,7 +85,13 @@ def decode(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "
 
 
 def _ordered(value: Any, path: str) -> Any:
-    if value is None or isinstance(value, (bool, str, bytes)):
+    if value is None or isinstance(value, (bool, bytes)):
+        return value
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise MalformedError("a string with unpaired surrogates has no UTF-8", where=path) from None
         return value
     if isinstance(value, int):
         if not _I64_MIN <= value <= _I64_MAX:

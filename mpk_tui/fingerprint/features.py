@@ -57,7 +57,7 @@ def compute(
         cancel.check()
         aligned.append(sketch_aligned(reader, arch, layer, ids))
         if basis is not None:
-            rows = sketch_anchored(basis, arch, layer, ids)
+            rows = sketch_anchored(basis, layer, ids)
             if rows is not None:
                 anchored.append(rows)
         meter.add(1, f"layer {layer}")
@@ -65,7 +65,9 @@ def compute(
     inputs = list(input_roles(arch, 0))
     out = [_feature("ffn.aligned", {**common, "inputs": inputs, "width": arch.width}, aligned)]
     if basis is not None and len(anchored) == arch.layers:
-        params = {**common, "inputs": inputs, "anchors": len(basis.anchors.names), "by": basis.anchors.by}
+        params = {
+            **common, "inputs": list(basis.roles(0)), "anchors": len(basis.anchors.names), "by": basis.anchors.by,
+        }  # fmt: skip
         out.append(_feature("ffn.anchored", params, anchored))
     return out
 
@@ -76,12 +78,12 @@ def sketch_aligned(reader: WeightReader, arch: Architecture, layer: int, ids: np
     return x @ aligned_projection(x.shape[1], SKETCH_COLUMNS)
 
 
-def sketch_anchored(basis: AnchorBasis, arch: Architecture, layer: int, ids: np.ndarray[Any, Any]) -> Floats | None:
+def sketch_anchored(basis: AnchorBasis, layer: int, ids: np.ndarray[Any, Any]) -> Floats | None:
     """One layer of ``ffn.anchored``: (m, 64) float32."""
     rows = basis.rows(layer, ids)
     if rows is None:
         return None
-    return feature_map(rows) @ anchored_projection(basis.anchors.names, input_roles(arch, layer), SKETCH_COLUMNS)
+    return feature_map(rows) @ anchored_projection(basis.anchors.names, basis.roles(layer), SKETCH_COLUMNS)
 
 
 def own_anchors(checkpoint: Checkpoint, reader: WeightReader) -> Anchors | None:

@@ -152,14 +152,24 @@ class AnchorBasis:
         self.anchors = anchors
         self._reader, self._arch = reader, arch
         self._table = reader.select(arch.roles["embed.tokens", -1], anchors.rows)
+        self._out = self._output_table()
 
     @property
     def width(self) -> int:
         """Width of the embedding."""
         return int(self._table.shape[1])
 
+    def roles(self, layer: int) -> tuple[str, ...]:
+        """Matrices in the rows: gate and up, or up and down where there is no gate.
+
+        Seen on real and small models: with a gate, the output side adds only common directions and lowers z; without
+        one it raises z by a third.
+        """
+        inputs = input_roles(self._arch, layer)
+        return inputs if len(inputs) == 2 else (*inputs, "ffn.down")
+
     def rows(self, layer: int, ids: Ids) -> Floats | None:
-        """The anchored form of chosen units, (m, inputs * anchors) float32; None where widths do not fit."""
+        """The anchored form of chosen units, (m, roles * anchors) float32; None where widths do not fit."""
         gain_part = self._arch.roles.get(("ffn.norm", layer))
         table = self._table
         if gain_part is not None:
@@ -168,12 +178,28 @@ class AnchorBasis:
                 return None
             table = table * gain
         blocks = []
-        for role in input_roles(self._arch, layer):
-            weights = self._reader.select(self._arch.roles[role, layer], ids)
+        for role in self.roles(layer):
+            part = self._arch.roles[role, layer]
+            out = role == "ffn.down"
+            weights = self._reader.columns(part, ids).T if out else self._reader.select(part, ids)
             if weights.shape[1] != self.width:
                 return None
-            blocks.append(weights @ table.T)
+            blocks.append(weights @ (self._out if out else table).T)
         return np.concatenate(blocks, axis=1)
+
+    def _output_table(self) -> Floats:
+        """Rows of the head, its norm gain folded in, or of the embedding where they are one or do not fit."""
+        head, final = self._arch.roles.get(("head", -1)), self._arch.roles.get(("norm.final", -1))
+        out = self._table
+        if head is not None and not self._arch.tied:
+            shape = self._reader.shape(head)
+            if len(shape) == 2 and shape[1] == self.width and shape[0] > int(self.anchors.rows.max(initial=0)):
+                out = self._reader.select(head, self.anchors.rows)
+        if final is not None:
+            gain = self._reader.whole(final)
+            if gain.shape == (self.width,):
+                out = out * gain
+        return out
 
 
 def aligned_projection(columns: int, target: int) -> Floats:

@@ -259,7 +259,7 @@ class _Tally:
     def __init__(self, type_a: str, type_b: str) -> None:
         self.changed = 0
         self._dot = self._aa = self._bb = self._dd = 0.0
-        self._low = self._high = None
+        self._first: tuple[np.float32, np.float32] | None = None
         self.constant = True
         self._casts = {}
         if type_a != type_b:
@@ -279,9 +279,9 @@ class _Tally:
         self._bb += float(np.vdot(yd, yd))
         self._dd += float(np.square(xd - yd).sum())
         if self.constant and x.size:
-            if self._low is None:
-                self._low, self._high = x.flat[0], y.flat[0]
-            self.constant = bool((x == self._low).all() and (y == self._high).all())
+            if self._first is None:
+                self._first = x.flat[0], y.flat[0]
+            self.constant = bool((x == self._first[0]).all() and (y == self._first[1]).all())
         for name, (dtype, turned, mode) in list(self._casts.items()):
             wide, narrow = (y, x) if turned else (x, y)
             cast = round_to(wide, dtype, mode)

@@ -94,7 +94,7 @@ def _quantized(a: Side, b: Side, change: _Change) -> tuple[float, dict[str, Any]
     floor = _COSINE_FLOOR[bits]
     one = "both sides store" if bits_a <= 8 and bits_b <= 8 else "one side stores"
     speaks = [f"{one} its matrices in about {bits} bits"]
-    against = []
+    against: list[str] = []
     if change.cosine >= floor:
         speaks.append(f"median cosine {change.cosine:.5f} is what rounding to {bits} bits leaves (at least {floor})")
         return 3.0, _row("3.7", speaks, against)

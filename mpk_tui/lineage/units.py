@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mpk_tui.fingerprint.features import VERSION, array
+from mpk_tui.fingerprint.features import SKETCH_COLUMNS, SKETCH_UNITS, VERSION, array
 from mpk_tui.fingerprint.units import (
     MIN_ANCHORS,
     AnchorBasis,
     Anchors,
     Floats,
+    aligned_projection,
     aligned_rows,
     anchor_strings,
     anchors_by_id,
@@ -104,23 +105,40 @@ def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> tup
     Returns:
         One result per form, run or not, and the layer map that was used.
     """
-    sketches = {form: _sketches(a, b, form) for form in FORMS}
-    z = _best_matrix([s for s in sketches.values() if not isinstance(s, str)])
     depth_a, depth_b = _layers(a), _layers(b)
     if not depth_a or not depth_b:
         reason = "no feed-forward roles are known for one of the models"
         return [not_run(form, reason) for form in FORMS], None
-    layer_map = choose_map(depth_a, depth_b, z)
+    sources: dict[str, Source | str] = {
+        form: _weights_source(form, a.weights, b.weights) if a.weights and b.weights else _sketch_source(a, b, form)
+        for form in FORMS
+    }
+    usable = [s for s in sources.values() if not isinstance(s, str)]
+    layer_map = choose_map(depth_a, depth_b, _best_matrix(usable, depth_a, depth_b, cancel))
     if layer_map is None:
-        reason = f"{depth_a} and {depth_b} layers, and no sketches to find which belong together"
-        return [not_run(form, reason) for form in FORMS], None
+        reason = f"{depth_a} and {depth_b} layers, and nothing to find which belong together"
+        return [not_run(form, s if isinstance(s, str) else reason) for form, s in sources.items()], None
     out = []
-    for form in FORMS:
-        if a.weights and b.weights:
-            out.append(_from_weights(form, a.weights, b.weights, layer_map, report, cancel))
-        else:
-            out.append(_from_sketches(form, sketches[form], layer_map))
+    for form, source in sources.items():
+        out.append(not_run(form, source) if isinstance(source, str) else _run(form, source, layer_map, report, cancel))
     return out, layer_map
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows of units come from.
+
+    Attributes:
+        kind: ``weights`` or ``fingerprints``.
+        of_a: Rows of a layer of A for so many units, (m, columns), or None where its shapes do not fit.
+        of_b: Likewise for B; row i is the same unit id on both sides.
+        params: What was chosen, for the record.
+    """
+
+    kind: str
+    of_a: Callable[[int, int], Floats | None]
+    of_b: Callable[[int, int], Floats | None]
+    params: dict[str, Any]
 
 
 def _layers(side: Side) -> int:
@@ -131,8 +149,8 @@ def _layers(side: Side) -> int:
     return feature.shape[0] if feature else 0
 
 
-def _sketches(a: Side, b: Side, form: str) -> tuple[Floats, Floats] | str:
-    """Arrays (layers, m, columns) of both fingerprints, or why they cannot be compared."""
+def _sketch_source(a: Side, b: Side, form: str) -> Source | str:
+    """Rows from two fingerprints, or why they cannot be compared."""
     fa, fb = a.fingerprint.features.get(form), b.fingerprint.features.get(form)
     if fa is None or fb is None:
         return "the fingerprint of one model has no such feature"
@@ -141,65 +159,82 @@ def _sketches(a: Side, b: Side, form: str) -> tuple[Floats, Floats] | str:
     keys = ["of", "units", "columns", "inputs"] + (["width"] if form == "ffn.aligned" else ["by"])
     for key in keys:
         if fa.params.get(key) != fb.params.get(key):
-            return f"{key!r} is {fa.params.get(key)} and {fb.params.get(key)}"
-    return array(fa), array(fb)
+            return f"{key!r} is {fa.params.get(key)} in one fingerprint and {fb.params.get(key)} in the other"
+    if len(fa.shape) != 3 or len(fb.shape) != 3 or fa.shape[1:] != fb.shape[1:]:
+        return "the features have shapes that do not fit together"
+    x, y = array(fa), array(fb)
+    return Source("fingerprints", lambda i, m: x[i, :m], lambda j, m: y[j, :m], {"columns": int(x.shape[2])})
 
 
-def _best_matrix(sketches: list[tuple[Floats, Floats]]) -> Any:
+def _best_matrix(sources: list[Source], depth_a: int, depth_b: int, cancel: CancelToken) -> Any:
     """Layer x layer z of the form that sees most."""
-    found = [z_matrix(list(x), list(y)) for x, y in sketches]
+    found = []
+    for source in sources:
+        cancel.check()
+        x = [_small(source.of_a(i, SKETCH_UNITS)) for i in range(depth_a)]
+        y = [_small(source.of_b(j, SKETCH_UNITS)) for j in range(depth_b)]
+        full_x, full_y = [r for r in x if r is not None], [r for r in y if r is not None]
+        if len(full_x) == depth_a and len(full_y) == depth_b and len({r.shape for r in full_x + full_y}) == 1:
+            found.append(z_matrix(full_x, full_y))
     return max(found, key=lambda z: float(z.max(axis=1).sum())) if found else None
 
 
-def _from_sketches(form: str, sketches: tuple[Floats, Floats] | str, layer_map: LayerMap) -> UnitTest:
-    if isinstance(sketches, str):
-        return not_run(form, sketches)
-    x, y = sketches
-    results = [
-        _result(form, i, j, feature_map(x[i]), feature_map(y[j]), layer_map.candidates) for i, j in layer_map.pairs
-    ]
-    params = {"units": int(x.shape[1]), "columns": int(x.shape[2]), "draws": DRAWS, "layer_map": layer_map.how}
-    return _test(form, results, "fingerprints", params)
+def _small(rows: Floats | None) -> Floats | None:
+    """Rows projected to a few columns; both sides have the same columns, so one projection serves both."""
+    if rows is None or rows.shape[1] <= SKETCH_COLUMNS:
+        return rows
+    return feature_map(rows) @ aligned_projection(rows.shape[1], SKETCH_COLUMNS)
 
 
-def _from_weights(
-    form: str, a: Weights, b: Weights, layer_map: LayerMap, report: Report, cancel: CancelToken
-) -> UnitTest:
-    rows = _aligned(a, b) if form == "ffn.aligned" else _anchored(a, b)
-    if isinstance(rows, str):
-        return not_run(form, rows)
-    make, extra = rows
+def _run(form: str, source: Source, layer_map: LayerMap, report: Report, cancel: CancelToken) -> UnitTest:
     meter = Meter(report, form, len(layer_map.pairs), "layers")
     results = []
     for i, j in layer_map.pairs:
         cancel.check()
-        width, other = unit_width(a.reader, a.arch, i), unit_width(b.reader, b.arch, j)
-        if width != other or not width:
-            return not_run(form, f"layer {i} of A has {width} units, layer {j} of B {other}: no common numbering")
-        ids = sample_units(width, UNITS)
-        pair = make(i, j, ids)
-        if pair is None:
+        x, y = source.of_a(i, UNITS), source.of_b(j, UNITS)
+        if x is None or y is None or x.shape != y.shape:
             return not_run(form, f"the shapes of layer {i} of A and layer {j} of B do not fit together")
-        results.append(_result(form, i, j, feature_map(pair[0]), feature_map(pair[1]), layer_map.candidates))
+        test = row_test(feature_map(x), feature_map(y), seed=(_SEEDS[form], i, j))
+        results.append(LayerResult(i, j, test, min(0.0, test.log_p + math.log(layer_map.candidates))))
         meter.add(1, f"layer {i}")
-    params = {"units": results[0].test.units, "draws": DRAWS, "layer_map": layer_map.how, **extra}
-    return _test(form, results, "weights", params)
+    params = {
+        "units": results[0].test.units, "draws": DRAWS, "layer_map": layer_map.how,
+        "candidates": layer_map.candidates, **source.params,
+    }  # fmt: skip
+    return UnitTest(form, tuple(results), log_fisher([r.log_p for r in results]), "", source.kind, params)
 
 
-Make = Callable[[int, int, Any], "tuple[Floats, Floats] | None"]
-
-
-def _aligned(a: Weights, b: Weights) -> tuple[Make, dict[str, Any]] | str:
-    if a.arch.width != b.arch.width:
-        return f"residual widths differ ({a.arch.width} and {b.arch.width}): only the anchored form can be run"
+def _weights_source(form: str, a: Weights, b: Weights) -> Source | str:
+    """Rows from weights.  Where widths differ the first units are compared: exact all the same, and it sees copies
+    that were cut or widened at the end."""
+    widths = {unit_width(w.reader, w.arch, layer) for w in (a, b) for layer in range(w.arch.layers)}
+    width = min(widths)
+    if not width:
+        return "feed-forward shapes contradict each other in one model"
     if input_roles(a.arch, 0) != input_roles(b.arch, 0):
         return "one model has gated feed-forward units, the other has not"
-
-    def make(i: int, j: int, ids: Any) -> tuple[Floats, Floats] | None:
-        x, y = aligned_rows(a.reader, a.arch, i, ids), aligned_rows(b.reader, b.arch, j, ids)
-        return (x, y) if x.shape == y.shape else None
-
-    return make, {}
+    params: dict[str, Any] = {} if len(widths) == 1 else {"first_units_of": width}
+    if form == "ffn.aligned":
+        if a.arch.width != b.arch.width:
+            return f"residual widths differ ({a.arch.width} and {b.arch.width}): only the anchored form can be run"
+        return Source(
+            "weights",
+            lambda i, m: aligned_rows(a.reader, a.arch, i, sample_units(width, m)),
+            lambda j, m: aligned_rows(b.reader, b.arch, j, sample_units(width, m)),
+            params,
+        )
+    anchors = shared_anchors(a, b)
+    if isinstance(anchors, str):
+        return anchors
+    basis_a = AnchorBasis(a.reader, a.arch, anchors[0])
+    basis_b = AnchorBasis(b.reader, b.arch, anchors[1])
+    params |= {"anchors": len(anchors[0].names), "shared_tokens": anchors[2], "tokens_matched_by": anchors[0].by}
+    return Source(
+        "weights",
+        lambda i, m: basis_a.rows(i, sample_units(width, m)),
+        lambda j, m: basis_b.rows(j, sample_units(width, m)),
+        params,
+    )
 
 
 def shared_anchors(a: Weights, b: Weights) -> tuple[Anchors, Anchors, int] | str:
@@ -219,28 +254,3 @@ def shared_anchors(a: Weights, b: Weights) -> tuple[Anchors, Anchors, int] | str
     if len(shared) < MIN_ANCHORS:
         return f"the vocabularies share {len(shared)} tokens; at least {MIN_ANCHORS} are needed"
     return choose_anchors(shared, strings_a), choose_anchors(shared, strings_b), len(shared)
-
-
-def _anchored(a: Weights, b: Weights) -> tuple[Make, dict[str, Any]] | str:
-    if input_roles(a.arch, 0) != input_roles(b.arch, 0):
-        return "one model has gated feed-forward units, the other has not"
-    anchors = shared_anchors(a, b)
-    if isinstance(anchors, str):
-        return anchors
-    basis_a = AnchorBasis(a.reader, a.arch, anchors[0])
-    basis_b = AnchorBasis(b.reader, b.arch, anchors[1])
-
-    def make(i: int, j: int, ids: Any) -> tuple[Floats, Floats] | None:
-        x, y = basis_a.rows(i, ids), basis_b.rows(j, ids)
-        return None if x is None or y is None else (x, y)
-
-    return make, {"anchors": len(anchors[0].names), "shared_tokens": anchors[2], "tokens_matched_by": anchors[0].by}
-
-
-def _result(form: str, i: int, j: int, x: Floats, y: Floats, candidates: int) -> LayerResult:
-    test = row_test(x, y, seed=(_SEEDS[form], i, j))
-    return LayerResult(i, j, test, min(0.0, test.log_p + math.log(candidates)))
-
-
-def _test(form: str, results: list[LayerResult], source: str, params: dict[str, Any]) -> UnitTest:
-    return UnitTest(form, tuple(results), log_fisher([r.log_p for r in results]), "", source, params)

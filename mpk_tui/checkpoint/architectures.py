@@ -1,0 +1,375 @@
+"""Canonical roles of tensors: one table, one row a family.  New families are rows, not branches.
+
+A row lists names as ``{i}`` templates.  A value is a role, or for a fused matrix a tuple of roles in the order of its
+output rows.  Names were read from published checkpoints and from llama.cpp's converter (gguf-py, tensor_mapping.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpk_tui.checkpoint.config import fact, language_part, model_type, states_tied
+from mpk_tui.checkpoint.model import Architecture, Part, Tensor
+
+Roles = str | tuple[str, ...]
+
+MAX_LAYERS = 10_000
+QKV = ("attn.q", "attn.k", "attn.v")
+GATE_UP = ("ffn.gate", "ffn.up")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One family in one format.
+
+    Attributes:
+        family: Canonical family name.
+        format: ``safetensors`` or ``gguf``.
+        types: ``model_type`` or ``general.architecture`` values that select the row.
+        prefixes: What may stand before the names; the longest that matches a tensor wins.
+        names: Template without ``.weight`` to role(s); biases follow by themselves.
+        transposed: Matrices are stored (in, out), as GPT-2's Conv1D does.
+        rope_reordered: The converter re-ordered q and k rows (llama.cpp for Llama-like models).
+        gain_offset: Norm gains are stored as gain minus this.
+    """
+
+    family: str
+    format: str
+    types: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    names: Mapping[str, Roles]
+    transposed: bool = False
+    rope_reordered: bool = False
+    gain_offset: float = 0.0
+
+
+_LLAMA: dict[str, Roles] = {
+    "embed_tokens": "embed.tokens",
+    "norm": "norm.final",
+    "lm_head": "head",
+    "layers.{i}.input_layernorm": "attn.norm",
+    "layers.{i}.self_attn.q_proj": "attn.q",
+    "layers.{i}.self_attn.k_proj": "attn.k",
+    "layers.{i}.self_attn.v_proj": "attn.v",
+    "layers.{i}.self_attn.qkv_proj": QKV,
+    "layers.{i}.self_attn.o_proj": "attn.o",
+    "layers.{i}.self_attn.q_norm": "attn.q_norm",
+    "layers.{i}.self_attn.k_norm": "attn.k_norm",
+    "layers.{i}.post_attention_layernorm": "ffn.norm",
+    "layers.{i}.mlp.gate_proj": "ffn.gate",
+    "layers.{i}.mlp.up_proj": "ffn.up",
+    "layers.{i}.mlp.gate_up_proj": GATE_UP,
+    "layers.{i}.mlp.down_proj": "ffn.down",
+}
+# Gemma 2 and 3 put one more norm behind each block; the one that the feed-forward reads has its own name.
+_GEMMA_SANDWICH: dict[str, Roles] = {
+    **{k: v for k, v in _LLAMA.items() if v != "ffn.norm"},
+    "layers.{i}.post_attention_layernorm": "attn.post_norm",
+    "layers.{i}.pre_feedforward_layernorm": "ffn.norm",
+    "layers.{i}.post_feedforward_layernorm": "ffn.post_norm",
+}
+_GPT2: dict[str, Roles] = {
+    "wte": "embed.tokens",
+    "wpe": "embed.positions",
+    "ln_f": "norm.final",
+    "lm_head": "head",
+    "h.{i}.ln_1": "attn.norm",
+    "h.{i}.attn.c_attn": QKV,
+    "h.{i}.attn.c_proj": "attn.o",
+    "h.{i}.ln_2": "ffn.norm",
+    "h.{i}.mlp.c_fc": "ffn.up",
+    "h.{i}.mlp.c_proj": "ffn.down",
+}
+# Fused q, k, v are interleaved by head there: whole, not as three roles.
+_NEOX: dict[str, Roles] = {
+    "embed_in": "embed.tokens",
+    "final_layer_norm": "norm.final",
+    "embed_out": "head",
+    "layers.{i}.input_layernorm": "attn.norm",
+    "layers.{i}.attention.query_key_value": "attn.qkv",
+    "layers.{i}.attention.dense": "attn.o",
+    "layers.{i}.post_attention_layernorm": "ffn.norm",
+    "layers.{i}.mlp.dense_h_to_4h": "ffn.up",
+    "layers.{i}.mlp.dense_4h_to_h": "ffn.down",
+}
+_BERT: dict[str, Roles] = {
+    "embeddings.word_embeddings": "embed.tokens",
+    "embeddings.position_embeddings": "embed.positions",
+    "embeddings.token_type_embeddings": "embed.types",
+    "embeddings.LayerNorm": "embed.norm",
+    "encoder.layer.{i}.attention.self.query": "attn.q",
+    "encoder.layer.{i}.attention.self.key": "attn.k",
+    "encoder.layer.{i}.attention.self.value": "attn.v",
+    "encoder.layer.{i}.attention.output.dense": "attn.o",
+    "encoder.layer.{i}.attention.output.LayerNorm": "ffn.norm",
+    "encoder.layer.{i}.intermediate.dense": "ffn.up",
+    "encoder.layer.{i}.output.dense": "ffn.down",
+    "encoder.layer.{i}.output.LayerNorm": "ffn.post_norm",
+}
+_MPNET: dict[str, Roles] = {
+    **{k: v for k, v in _BERT.items() if ".attention." not in k},
+    "encoder.layer.{i}.attention.attn.q": "attn.q",
+    "encoder.layer.{i}.attention.attn.k": "attn.k",
+    "encoder.layer.{i}.attention.attn.v": "attn.v",
+    "encoder.layer.{i}.attention.attn.o": "attn.o",
+    "encoder.layer.{i}.attention.LayerNorm": "ffn.norm",
+}
+_DISTILBERT: dict[str, Roles] = {
+    "embeddings.word_embeddings": "embed.tokens",
+    "embeddings.position_embeddings": "embed.positions",
+    "embeddings.LayerNorm": "embed.norm",
+    "transformer.layer.{i}.attention.q_lin": "attn.q",
+    "transformer.layer.{i}.attention.k_lin": "attn.k",
+    "transformer.layer.{i}.attention.v_lin": "attn.v",
+    "transformer.layer.{i}.attention.out_lin": "attn.o",
+    "transformer.layer.{i}.sa_layer_norm": "ffn.norm",
+    "transformer.layer.{i}.ffn.lin1": "ffn.up",
+    "transformer.layer.{i}.ffn.lin2": "ffn.down",
+    "transformer.layer.{i}.output_layer_norm": "ffn.post_norm",
+}
+_GGUF: dict[str, Roles] = {
+    "token_embd": "embed.tokens",
+    "position_embd": "embed.positions",
+    "token_types": "embed.types",
+    "token_embd_norm": "embed.norm",
+    "output_norm": "norm.final",
+    "output": "head",
+    "blk.{i}.attn_norm": "attn.norm",
+    "blk.{i}.attn_q": "attn.q",
+    "blk.{i}.attn_k": "attn.k",
+    "blk.{i}.attn_v": "attn.v",
+    "blk.{i}.attn_qkv": QKV,
+    "blk.{i}.attn_output": "attn.o",
+    "blk.{i}.attn_q_norm": "attn.q_norm",
+    "blk.{i}.attn_k_norm": "attn.k_norm",
+    "blk.{i}.ffn_norm": "ffn.norm",
+    "blk.{i}.ffn_gate": "ffn.gate",
+    "blk.{i}.ffn_up": "ffn.up",
+    "blk.{i}.ffn_down": "ffn.down",
+    "blk.{i}.post_attention_norm": "attn.post_norm",
+    "blk.{i}.post_ffw_norm": "ffn.post_norm",
+}
+_GGUF_BERT: dict[str, Roles] = {
+    **{k: v for k, v in _GGUF.items() if k not in ("blk.{i}.attn_norm", "blk.{i}.ffn_norm")},
+    "blk.{i}.attn_output_norm": "ffn.norm",
+    "blk.{i}.layer_output_norm": "ffn.post_norm",
+}
+_LM = ("model.", "model.language_model.", "language_model.model.", "transformer.", "")
+_ENCODER = ("bert.", "roberta.", "mpnet.", "electra.", "xlm-roberta.", "model.", "")
+
+TABLE: tuple[Row, ...] = (
+    Row("llama", "safetensors", ("llama", "mistral", "smollm3", "ministral", "exaone4"), _LM, _LLAMA),
+    Row("qwen2", "safetensors", ("qwen2", "qwen3", "qwen2_vl", "qwen2_5_vl_text"), _LM, _LLAMA),
+    Row("phi3", "safetensors", ("phi3",), _LM, _LLAMA),
+    Row("gemma", "safetensors", ("gemma",), _LM, _LLAMA, gain_offset=1.0),
+    Row("gemma2", "safetensors", ("gemma2", "gemma3", "gemma3_text"), _LM, _GEMMA_SANDWICH, gain_offset=1.0),
+    Row("gpt2", "safetensors", ("gpt2",), ("transformer.", ""), _GPT2, transposed=True),
+    Row("gpt_neox", "safetensors", ("gpt_neox",), ("gpt_neox.", ""), _NEOX),
+    Row("mpnet", "safetensors", ("mpnet",), _ENCODER, _MPNET),
+    Row("distilbert", "safetensors", ("distilbert",), ("distilbert.", ""), _DISTILBERT),
+    Row("bert", "safetensors", ("bert", "roberta", "xlm-roberta", "electra", "camembert"), _ENCODER, _BERT),
+    Row("llama", "gguf", ("llama", "mistral3"), ("",), _GGUF, rope_reordered=True),
+    Row("qwen2", "gguf", ("qwen2", "qwen3"), ("",), _GGUF),
+    Row("phi3", "gguf", ("phi3",), ("",), {**_GGUF, "blk.{i}.ffn_up": GATE_UP}),
+    Row("gemma", "gguf", ("gemma",), ("",), _GGUF),
+    Row("gemma2", "gguf", ("gemma2", "gemma3"), ("",), _GGUF),
+    Row("gpt2", "gguf", ("gpt2",), ("",), _GGUF),
+    Row("gpt_neox", "gguf", ("gptneox",), ("",), {**_GGUF, "blk.{i}.attn_qkv": "attn.qkv"}),
+    Row("bert", "gguf", ("bert", "nomic-bert", "jina-bert-v2"), ("",), _GGUF_BERT),
+)  # fmt: skip
+
+# What a model_type names when it is no transformer language model; findings only, no verdict.
+_OTHER_SCOPES = {
+    "whisper": "speech model", "wav2vec2": "speech model", "hubert": "speech model", "vit": "vision model",
+    "clip": "vision-language tower", "siglip": "vision-language tower", "dinov2": "vision model",
+    "mamba": "state-space model", "mamba2": "state-space model", "rwkv": "recurrent model", "resnet": "vision model",
+}  # fmt: skip
+
+
+def resolve(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Architecture:
+    """Assign canonical roles.
+
+    Args:
+        kind: Format of the files.
+        config: Configuration or GGUF metadata; only names and dimensions are taken from it, and checked.
+        tensors: Stored tensors by name.
+
+    Returns:
+        The architecture; family ``unknown`` without roles where no row fits.
+    """
+    named = model_type(config)
+    scope = _OTHER_SCOPES.get(named, "transformer-lm")
+    rows = [r for r in TABLE if r.format == kind]
+    ordered = [r for r in rows if named in r.types] + [r for r in rows if named not in r.types]
+    best: tuple[int, Row, dict[tuple[str, int], tuple[str, Roles]]] | None = None
+    for row in ordered:
+        found = _match(row, tensors)
+        complete = sum(1 for (role, _) in found if role in ("ffn.up", "ffn.gate", GATE_UP[0]))
+        score = len(found) + (10_000_000 if named in row.types and complete else 0)
+        if complete and (best is None or score > best[0]):
+            best = (score, row, found)
+    if best is None:
+        of_type = f" (model type {named!r})" if named else ""
+        notice = f"no row of the architecture table fits{of_type}; tensors are paired by name"
+        return Architecture("unknown", scope, 0, 0, 0, 0, 0, 0, False, {}, tuple(sorted(tensors)), (notice,))
+    return _assemble(best[1], best[2], config, tensors, scope)
+
+
+def _match(row: Row, tensors: Mapping[str, Tensor]) -> dict[tuple[str, int], tuple[str, Roles]]:
+    """(first role with its suffix, layer) to (stored name, roles)."""
+    patterns = _patterns(row)
+    found: dict[tuple[str, int], tuple[str, Roles]] = {}
+    for name in tensors:
+        for prefix in sorted(row.prefixes, key=len, reverse=True):
+            if not name.startswith(prefix):
+                continue
+            hit = _lookup(patterns, name[len(prefix) :])
+            if hit is not None:
+                roles, layer, suffix = hit
+                first = roles if isinstance(roles, str) else roles[0]
+                found.setdefault((first + suffix, layer), (name, roles))
+                break
+    return found
+
+
+def _patterns(row: Row) -> Callable[[str], tuple[Roles, int] | None]:
+    plain = {t: r for t, r in row.names.items() if "{i}" not in t}
+    layered: dict[str, dict[str, Roles]] = {t.split("{i}")[0]: {} for t in row.names if "{i}" in t}
+    for template, roles in row.names.items():
+        if "{i}" in template:
+            head, tail = template.split("{i}")
+            layered[head][tail] = roles
+
+    def look(stem: str) -> tuple[Roles, int] | None:
+        if stem in plain:
+            return plain[stem], -1
+        for head, tails in layered.items():
+            if stem.startswith(head):
+                number = re.match(r"\d{1,5}", stem[len(head) :])
+                if number and (roles := tails.get(stem[len(head) + number.end() :])) is not None:
+                    layer = int(number.group())
+                    return (roles, layer) if layer < MAX_LAYERS else None
+        return None
+
+    return look
+
+
+def _lookup(patterns: Callable[[str], tuple[Roles, int] | None], name: str) -> tuple[Roles, int, str] | None:
+    for ending, suffix in ((".weight", ""), (".bias", ".bias"), (".gamma", ""), (".beta", ".bias")):
+        if name.endswith(ending):
+            hit = patterns(name[: -len(ending)])
+            return None if hit is None else (hit[0], hit[1], suffix)
+    return None
+
+
+def _assemble(
+    row: Row,
+    found: dict[tuple[str, int], tuple[str, Roles]],
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    scope: str,
+) -> Architecture:
+    text = language_part(config)
+    notices: list[str] = []
+    used = {name for name, _ in found.values()}
+    layers = 1 + max((layer for _, layer in found), default=-1)
+    stated = fact(text, "layers")
+    if stated and stated != layers:
+        notices.append(f"the configuration states {stated} layers, {layers} are stored")
+    present = {layer for role, layer in found if layer >= 0}
+    if len(present) != layers:
+        missing = sorted(set(range(layers)) - present)
+        notices.append(f"layers without tensors: {', '.join(map(str, missing[:10]))}")
+    width = _width(found, tensors)
+    heads, kv_heads = fact(text, "heads"), fact(text, "kv_heads")
+    heads_kv = kv_heads or heads
+    roles: dict[tuple[str, int], Part] = {}
+    for (first, layer), (name, spec) in found.items():
+        suffix = ".bias" if first.endswith(".bias") else ""
+        for role, part in _parts(row, name, spec, tensors[name], heads, heads_kv):
+            roles[role + suffix, layer] = part
+    q_rows = _rows(roles, tensors, ("attn.q", 0))
+    head_dim = fact(text, "head_dim") or (q_rows // heads if heads and q_rows % heads == 0 else 0)
+    ffn = {_rows(roles, tensors, ("ffn.up", i)) for i in range(layers)} - {0}
+    tied = ("head", -1) not in roles
+    said = states_tied(text)
+    if said is True and not tied:
+        notices.append("the configuration states tied embeddings, a head is stored")
+    if said is False and tied:
+        notices.append("the configuration states a head of its own, none is stored")
+    stated_width = fact(text, "width")
+    if stated_width and width and stated_width != width:
+        notices.append(f"the configuration states width {stated_width}, the tensors have {width}")
+    return Architecture(
+        family=row.family,
+        scope=scope,
+        layers=layers,
+        width=width,
+        ffn_width=ffn.pop() if len(ffn) == 1 else 0,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        tied=tied,
+        roles=dict(sorted(roles.items())),
+        unassigned=tuple(sorted(tensors.keys() - used)),
+        notices=tuple(notices),
+    )
+
+
+def _width(found: Mapping[tuple[str, int], tuple[str, Roles]], tensors: Mapping[str, Tensor]) -> int:
+    """Residual width: the length of the norms, else that of an embedding row."""
+    for role, axis in (("attn.norm", 0), ("ffn.norm", 0), ("norm.final", 0), ("embed.tokens", 1)):
+        for (candidate, _), (name, _roles) in found.items():
+            shape = tensors[name].shape
+            if candidate == role and len(shape) > axis:
+                return shape[axis]
+    return 0
+
+
+def _parts(row: Row, name: str, spec: Roles, tensor: Tensor, heads: int, kv_heads: int) -> list[tuple[str, Part]]:
+    matrix = len(tensor.shape) == 2
+    transposed = row.transposed and matrix and not _is_table(spec)
+    if isinstance(spec, str):
+        gain = row.gain_offset if "norm" in spec and not matrix else 0.0
+        rope = 0
+        if row.rope_reordered and spec in ("attn.q", "attn.k"):
+            rope = heads if spec == "attn.q" else kv_heads
+            if rope and (not tensor.shape or tensor.shape[0] % (2 * rope)):
+                rope = 0
+        return [(spec, Part(name, transposed, rope_heads=rope, offset=gain))]
+    rows = (tensor.shape[1] if transposed else tensor.shape[0]) if tensor.shape else 0
+    sizes = _split(spec, rows, heads, kv_heads)
+    if sizes is None:
+        return [(spec[0] + ".fused", Part(name, transposed))]
+    out, start = [], 0
+    for role, size in zip(spec, sizes, strict=True):
+        out.append((role, Part(name, transposed, start, start + size)))
+        start += size
+    return out
+
+
+def _is_table(spec: Roles) -> bool:
+    return isinstance(spec, str) and (spec.startswith("embed.") or spec == "head")
+
+
+def _split(spec: tuple[str, ...], rows: int, heads: int, kv_heads: int) -> list[int] | None:
+    """Rows of each role in a fused matrix, or None where they cannot be told."""
+    if spec == QKV and heads and kv_heads and rows % (heads + 2 * kv_heads) == 0:
+        unit = rows // (heads + 2 * kv_heads)
+        return [heads * unit, kv_heads * unit, kv_heads * unit]
+    if rows % len(spec) == 0 and (spec != QKV or not heads or heads == kv_heads):
+        return [rows // len(spec)] * len(spec)
+    return None
+
+
+def _rows(roles: Mapping[tuple[str, int], Part], tensors: Mapping[str, Tensor], key: tuple[str, int]) -> int:
+    part = roles.get(key)
+    if part is None:
+        return 0
+    if part.stop is not None:
+        return part.stop - part.start
+    shape = tensors[part.tensor].shape
+    return shape[-1] if part.transposed and shape else shape[0] if shape else 0

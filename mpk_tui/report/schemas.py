@@ -1,0 +1,161 @@
+"""JSON Schemas of what commands print with ``--json``, built here and written to ``schemas/``.
+
+``python -m mpk_tui.report.schemas DIR`` writes them; a test holds the files against this module and the commands'
+real output against the files.  Dialect: JSON Schema 2020-12.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mpk_tui.lineage.findings import FINDINGS
+
+Schema = dict[str, Any]
+
+STR: Schema = {"type": "string"}
+INT: Schema = {"type": "integer"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NUM: Schema = {"type": "number"}
+BOOL: Schema = {"type": "boolean"}
+HEX: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+P: Schema = {"type": ["number", "null"], "minimum": 1e-12, "maximum": 1}
+
+
+def maybe(schema: Schema) -> Schema:
+    """The schema or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def listing(schema: Schema) -> Schema:
+    """An array of items."""
+    return {"type": "array", "items": schema}
+
+
+def record(fields: dict[str, Schema], *, optional: tuple[str, ...] = (), open_ended: bool = False) -> Schema:
+    """An object whose fields are all required but the named ones."""
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": [f for f in fields if f not in optional],
+        "additionalProperties": open_ended,
+    }
+
+
+def choice(*values: str) -> Schema:
+    """One of fixed strings."""
+    return {"enum": list(values)}
+
+
+def _named(name: str, title: str, schema: Schema) -> Schema:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{name}: {title}", **schema}
+
+
+FEATURE = record(
+    {"id": STR, "version": INT, "params": {"type": "object"}, "dtype": STR, "shape": listing(COUNT), "sha256": HEX}
+)
+FILE = record(
+    {"path": STR, "kind": choice("file", "symlink", "dir", "other"), "size": COUNT, "sha256": maybe(HEX),
+     "link": maybe(STR), "link_class": maybe(STR)}
+)  # fmt: skip
+TENSOR = record({"name": STR, "dtype": STR, "shape": listing(COUNT), "bytes": COUNT, "sha256": HEX})
+FINGERPRINT = record(
+    {
+        "schema": {"const": "mpk-tui/fingerprint/1"}, "tool": STR, "fingerprint": HEX, "format": STR, "family": STR,
+        "scope": STR, "parameters": COUNT, "root": HEX, "tensor_count": COUNT, "config": {"type": "object"},
+        "tokenizer": {"type": "object"}, "metadata": {"type": "object"}, "files": listing(FILE),
+        "features": listing(FEATURE), "notices": listing(STR), "tensors": listing(TENSOR),
+    },
+    optional=("tensors",),
+)  # fmt: skip
+
+_SIDE = record(
+    {
+        "label": STR, "kind": choice("checkpoint", "fingerprint"), "format": STR, "family": STR, "scope": STR,
+        "parameters": COUNT, "tensors": COUNT, "root": HEX, "fingerprint": HEX,
+    }
+)  # fmt: skip
+_LAYER = record(
+    {
+        "a": COUNT, "b": COUNT, "z": NUM, "rho": {"type": "number", "minimum": -1.001, "maximum": 1.001}, "p": P,
+        "p_is_bound": BOOL, "units": COUNT, "role": STR, "a_in_b": maybe(NUM), "b_in_a": maybe(NUM),
+        "a_stands_out": COUNT, "b_stands_out": COUNT,
+    },
+    optional=("z", "rho", "p", "p_is_bound", "units", "role", "a_in_b", "b_in_a", "a_stands_out", "b_stands_out"),
+)  # fmt: skip
+_TEST = record(
+    {
+        "name": STR, "family": STR, "statement": STR, "assumption": STR, "basis": STR, "ran": BOOL, "reason": STR,
+        "source": STR, "p": P, "p_is_bound": BOOL, "z": maybe(NUM), "rho": maybe(NUM), "parameters": {"type": "object"},
+        "layers": listing(_LAYER), "reading": choice("for", "against", "seed", "abstains"),
+        "directions": listing(
+            record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "top": NUM, "rest": NUM,
+                    "matrices": COUNT})
+        ),
+    },
+    optional=("reading", "directions"),
+)  # fmt: skip
+_ANSWER: dict[str, Schema] = {"answer": choice("met", "not-met", "undetermined"), "basis": STR, "reason": STR}
+COMPARE = record(
+    {
+        "schema": {"const": "mpk-tui/compare/1"},
+        "tool": {"type": "object", "required": ["name", "version"]},
+        "a": _SIDE,
+        "b": _SIDE,
+        "finding": choice(*FINDINGS),
+        "sentence": STR,
+        "p": P,
+        "p_is_bound": BOOL,
+        "families": COUNT,
+        "tests": listing(_TEST),
+        "identity": record(
+            {
+                "pairs": COUNT, "equal": COUNT, "converted": COUNT, "unread": COUNT, "renamed": COUNT,
+                "conversions": listing(STR), "lossless": BOOL, "only_a": listing(STR), "only_b": listing(STR),
+                "ignored": listing(STR),
+                "differing": listing(
+                    record({"a": STR, "b": STR, "role": STR, "layer": INT, "state": choice("different", "reshaped"),
+                            "elements": COUNT, "changed": maybe(COUNT), "relative": maybe(NUM), "cosine": maybe(NUM)})
+                ),
+            }
+        ),
+        "components": listing({"type": "object"}),
+        "mechanisms": listing(record({"number": STR, "title": STR, "for": listing(STR), "against": listing(STR)})),
+        "proposal": record(
+            {
+                "conditions": record({c: record(_ANSWER) for c in ("c1", "c2", "c3", "c4", "c5")}),
+                "mechanisms": listing(STR),
+                "exclusions": listing(record({"number": STR, **_ANSWER})),
+                "sentence": STR,
+            }
+        ),
+        "limits": listing(STR),
+        "notices": listing(STR),
+    }
+)  # fmt: skip
+
+
+def all_schemas() -> dict[str, Schema]:
+    """Schemas by file name."""
+    return {
+        "fingerprint-1.json": _named("mpk-tui/fingerprint/1", "one checkpoint", FINGERPRINT),
+        "compare-1.json": _named("mpk-tui/compare/1", "findings for a pair", COMPARE),
+    }
+
+
+def render(schema: Schema) -> str:
+    """The text of a schema file."""
+    return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
+
+
+def main(argv: list[str]) -> int:
+    """Write all schema files to a folder."""
+    for name, schema in all_schemas().items():
+        Path(argv[0], name).write_text(render(schema), encoding="ascii")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
