@@ -1,0 +1,222 @@
+"""The state of a case: a pure fold over its entries.  Undo is an entry like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mpk_tui.case.journal import Entry
+from mpk_tui.constitution.answers import Answer, Evidence
+from mpk_tui.errors import MalformedError
+
+ROLES = ("subject", "reference", "adapter", "tokenizer")
+FACTS = ("title", "examiner", "exhibit", "root_exhibit", "authority", "purpose")
+CUSTODY = ("intake", "transfer", "seal_check", "mount")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model under examination.
+
+    Attributes:
+        id: Short name within the case.
+        role: ``subject``, ``reference``, ``adapter`` or ``tokenizer``.
+        label: What people call it.
+        path: As given on this machine; never leaves it.
+        note: On intake: where it came from, how it was copied.
+        fingerprint: SHA-256 of its fingerprint file, hex, or empty.
+        root: Tensor root, hex, or empty.
+        scope: As the fingerprint says, or empty.
+    """
+
+    id: str
+    role: str
+    label: str
+    path: str
+    note: str = ""
+    fingerprint: str = ""
+    root: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison that was made: digest of its canonical record, and its finding."""
+
+    digest: str
+    finding: str
+    sentence: str
+    fingerprints: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class CaseState:
+    """Everything that the journal says so far."""
+
+    id: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    answers: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+    evidence: Mapping[str, Mapping[str, Evidence]] = field(default_factory=dict)
+    rationale: Mapping[str, str] = field(default_factory=dict)
+    known_gaps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[tuple[int, str], ...] = ()
+    custody: tuple[tuple[int, str, str], ...] = ()
+    norm: str = "1.0.0"
+    exported: int = 0
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """``subject:reference`` for every subject and every reference, in order of adding."""
+        subjects = [a.id for a in self.artifacts.values() if a.role == "subject"]
+        references = [a.id for a in self.artifacts.values() if a.role == "reference"]
+        return tuple(f"{s}:{r}" for s in subjects for r in references)
+
+    @property
+    def title(self) -> str:
+        """Title of the case."""
+        return self.facts.get("title", "")
+
+    @property
+    def examiner(self) -> str:
+        """Name of the examiner."""
+        return self.facts.get("examiner", "")
+
+
+def fold(entries: Iterable[Entry]) -> CaseState:
+    """The state after all entries, undone ones left out.
+
+    Raises:
+        MalformedError: An entry whose parameters do not fit its act.
+    """
+    listed = list(entries)
+    undone = undone_entries(listed)
+    state = CaseState()
+    for entry in listed:
+        handler = _HANDLERS.get(entry.act)
+        if handler is None or entry.seq in undone:
+            continue
+        try:
+            state = handler(state, entry)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedError(
+                f"the parameters of {entry.act!r} do not fit ({error})", where=f"journal, entry {entry.seq}"
+            ) from None
+    return state
+
+
+def undone_entries(entries: list[Entry]) -> frozenset[int]:
+    """Numbers of entries that an undo took back and no redo restored."""
+    undone: set[int] = set()
+    for entry in entries:
+        if entry.act in ("undo", "redo"):
+            target = entry.params.get("seq")
+            if isinstance(target, int):
+                (undone.add if entry.act == "undo" else undone.discard)(target)
+    return frozenset(undone)
+
+
+UNDOABLE = frozenset(
+    {"facts", "artifact", "artifact_removed", "evidence", "evidence_removed", "answer", "rationale", "note",
+     "known_gaps"}
+)  # fmt: skip
+"""Acts of judgement can be taken back; measurements and custody cannot."""
+
+
+def _open(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, id=str(e.params["id"]), norm=str(e.params["norm"]), facts=_strings(e.params["facts"]))
+
+
+def _facts(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, facts={**s.facts, **_strings(e.params)})
+
+
+def _artifact(s: CaseState, e: Entry) -> CaseState:
+    p = _strings(e.params)
+    return replace(
+        s, artifacts={**s.artifacts, p["id"]: Artifact(p["id"], p["role"], p["label"], p["path"], p.get("note", ""))}
+    )
+
+
+def _artifact_removed(s: CaseState, e: Entry) -> CaseState:
+    gone = str(e.params["id"])
+
+    def keep(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {pair: v for pair, v in table.items() if gone not in pair.split(":")}
+
+    return replace(
+        s,
+        artifacts={k: v for k, v in s.artifacts.items() if k != gone},
+        comparisons=keep(s.comparisons),
+        answers=keep(s.answers),
+        evidence=keep(s.evidence),
+        rationale=keep(s.rationale),
+    )
+
+
+def _fingerprint(s: CaseState, e: Entry) -> CaseState:
+    p = _strings(e.params)
+    if p["id"] not in s.artifacts:
+        return s
+    found = replace(s.artifacts[p["id"]], fingerprint=p["fingerprint"], root=p["root"], scope=p["scope"])
+    return replace(s, artifacts={**s.artifacts, p["id"]: found})
+
+
+def _comparison(s: CaseState, e: Entry) -> CaseState:
+    p = _strings(e.params)
+    made = Comparison(p["record"], p["finding"], p["sentence"], (p["fingerprint_a"], p["fingerprint_b"]))
+    return replace(s, comparisons={**s.comparisons, p["pair"]: made})
+
+
+def _evidence(s: CaseState, e: Entry) -> CaseState:
+    pair, item = str(e.params["pair"]), Evidence.from_record(e.params["item"], f"journal, entry {e.seq}")
+    return replace(s, evidence={**s.evidence, pair: {**s.evidence.get(pair, {}), item.id: item}})
+
+
+def _evidence_removed(s: CaseState, e: Entry) -> CaseState:
+    pair, gone = str(e.params["pair"]), str(e.params["id"])
+    rest = {k: v for k, v in s.evidence.get(pair, {}).items() if k != gone}
+    return replace(s, evidence={**s.evidence, pair: rest})
+
+
+def _answer(s: CaseState, e: Entry) -> CaseState:
+    pair, answer = str(e.params["pair"]), Answer.from_record(e.params["answer"], f"journal, entry {e.seq}")
+    return replace(s, answers={**s.answers, pair: {**s.answers.get(pair, {}), answer.question: answer}})
+
+
+def _rationale(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, rationale={**s.rationale, str(e.params["pair"]): str(e.params["text"])})
+
+
+def _known_gaps(s: CaseState, e: Entry) -> CaseState:
+    gaps = tuple(str(g) for g in e.params["gaps"])
+    return replace(s, known_gaps={**s.known_gaps, str(e.params["pair"]): gaps})
+
+
+def _note(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, notes=(*s.notes, (e.seq, e.note)))
+
+
+def _custody(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, custody=(*s.custody, (e.seq, e.act, e.note)))
+
+
+def _export(s: CaseState, e: Entry) -> CaseState:
+    return replace(s, exported=s.exported + 1)
+
+
+def _strings(params: Mapping[str, Any]) -> dict[str, str]:
+    if not all(isinstance(v, str) for v in params.values()):
+        raise TypeError("a parameter is not a string")
+    return dict(params)
+
+
+_HANDLERS: dict[str, Callable[[CaseState, Entry], CaseState]] = {
+    "open": _open, "facts": _facts, "artifact": _artifact, "artifact_removed": _artifact_removed,
+    "hash_before": _fingerprint, "hash_after": lambda s, e: s, "analyse": _comparison, "evidence": _evidence,
+    "evidence_removed": _evidence_removed, "answer": _answer, "rationale": _rationale, "known_gaps": _known_gaps,
+    "note": _note, "intake": _custody, "transfer": _custody, "seal_check": _custody, "mount": _custody,
+    "export": _export,
+}  # fmt: skip
