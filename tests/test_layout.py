@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,29 @@ def test_top_level_holds_only_what_was_agreed() -> None:
     kept = {e for e in entries if not any(fnmatch.fnmatch(e, pattern) for pattern in ignored)}
     assert kept <= TOP_LEVEL
     assert {"pyproject.toml", "README.md", "LICENSE", "mpk_tui", "tests", "docs"} <= kept
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "adr"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    pages = sorted(p.name for p in folder.glob("[0-9]*.md"))
+    assert len(pages) >= 3
+    assert [name for name in pages if f"]({name})" not in text] == []
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if not target.startswith(("http://", "https://")) and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)} -> {target}")
+    assert broken == []
+
+
+def test_everything_beside_the_code_is_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["mpk_tui"]
+    matched = {p for pattern in patterns for p in PACKAGE.glob(pattern)}
+    data = {p for p in PACKAGE.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert {p.name for p in data - matched} == set()
