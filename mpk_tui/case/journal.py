@@ -1,8 +1,8 @@
 """The journal: append-only frames, each synced, each bound to all before it.
 
 Frame: ``u32be length | canonical entry | 32-byte chain head``.  Entries are exactly the log entries of the bundle
-format, so a case's journal becomes a bundle's log without translation.  A torn last frame (power loss, kill -9, full disk) is
-set aside and told; a frame in the middle that does not fit its chain is refused.
+format, so a case's journal becomes a bundle's log without translation.  A torn last frame (power loss, kill -9,
+full disk) is set aside and told; a frame in the middle that does not fit its chain is refused.
 """
 
 from __future__ import annotations

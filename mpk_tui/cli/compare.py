@@ -42,64 +42,68 @@ def run(args: argparse.Namespace) -> int:
 def _print(r: dict[str, Any]) -> None:
     for name in ("a", "b"):
         side = r[name]
-        emit(
-            f"{name.upper()}  {side['label']}  {side['family']}, {side['format']}, {side['parameters']:,} parameters ({side['kind']})"
-        )
+        size = f"{side['parameters']:,} parameters"
+        emit(f"{name.upper()}  {side['label']}  {side['family']}, {side['format']}, {size} ({side['kind']})")
     emit()
     emit(f"FINDING  {r['finding']}")
     emit(r["sentence"])
     emit()
-    identity = r["identity"]
-    emit(
-        f"tensors    {identity['pairs']} pairs: {identity['equal']} equal, {identity['converted']} equal after conversion, "
-        f"{len(identity['differing'])} differ, {identity['unread']} not read; "
-        f"only in A {len(identity['only_a'])}, only in B {len(identity['only_b'])}"
-    )
-    for kind in identity["conversions"]:
-        emit(f"  conversion: {kind}")
-    shown = identity["differing"] if r["finding"] == "near-identical" else identity["differing"][:5]
-    for d in shown:
-        change = (
-            ""
-            if d["relative"] is None
-            else f"  {d['changed']} of {d['elements']} elements, relative change {d['relative']:.4g}"
-        )
-        emit(f"  differs: {d['a']}{change}{'  (shapes differ)' if d['state'] == 'reshaped' else ''}")
-    if len(shown) < len(identity["differing"]):
-        emit(f"  … and {len(identity['differing']) - len(shown)} more (--json names all)")
-    for side in ("a", "b"):
-        for name in identity[f"only_{side}"][:10]:
-            emit(f"  only in {side.upper()}: {name}")
+    _print_identity(r)
     for t in r["tests"]:
-        if not t["ran"]:
-            emit(f"{t['name']:<12} not run: {t['reason']}")
-            continue
-        if t["name"] == "retention":
-            parts = [
-                f"{d['of'].upper()}: {'ratio ' + format(d['ratio'], '.3f') if d['ratio'] is not None else 'undefined'}"
-                f"{'' if d['counts'] else ' (does not count)'}"
-                for d in t["directions"]
-            ]
-            emit(
-                f"{t['name']:<12} speaks {t['reading']}; {', '.join(parts)}"
-                if t["reading"] in ("for", "against")
-                else f"{t['name']:<12} {t['reading']}; {', '.join(parts)}"
-            )
-            continue
-        p = "< 1e-12" if t["p_is_bound"] else f"= {t['p']:.2g}"
-        zs = [layer["z"] for layer in t["layers"]]
-        emit(
-            f"{t['name']:<12} p {p}; z {min(zs):.1f} to {max(zs):.1f} over {len(zs)} layers; mean correlation {t['rho']:.3f} ({t['source']})"
-        )
+        emit(f"{t['name']:<12} {_test_line(t)}")
     emit()
     if r["mechanisms"]:
         emit("mechanisms that fit, best first")
-        for m in r["mechanisms"]:
-            emit(
-                f"  {m['number']} {m['title']}: {'; '.join(m['for']) or 'nothing speaks for it'}{' | against: ' + '; '.join(m['against']) if m['against'] else ''}"
-            )
+    for m in r["mechanisms"]:
+        against = f" | against: {'; '.join(m['against'])}" if m["against"] else ""
+        emit(f"  {m['number']} {m['title']}: {'; '.join(m['for']) or 'nothing speaks for it'}{against}")
     emit(f"proposal   {r['proposal']['sentence']}")
     for text in r["limits"]:
         emit(f"limit      {text}")
     for text in r["notices"]:
         emit(f"note       {text}")
+
+
+def _print_identity(r: dict[str, Any]) -> None:
+    identity = r["identity"]
+    emit(
+        f"tensors      {identity['pairs']} pairs: {identity['equal']} equal, {identity['converted']} equal after "
+        f"conversion, {len(identity['differing'])} differ, {identity['unread']} not read; only in A "
+        f"{len(identity['only_a'])}, only in B {len(identity['only_b'])}"
+    )
+    for kind in identity["conversions"]:
+        emit(f"  conversion: {kind}")
+    # A near-identical copy stands and falls with the tensors that differ: all of them are named.
+    most = len(identity["differing"]) if r["finding"] == "near-identical" else 3
+    for d in identity["differing"][:most]:
+        if d["state"] == "reshaped":
+            change = "  (shapes differ)"
+        elif d["relative"] is None:
+            change = ""
+        else:
+            change = f"  {d['changed']} of {d['elements']} elements, relative change {d['relative']:.4g}"
+        emit(f"  differs: {d['a']}{change}")
+    for side in ("a", "b"):
+        names = identity[f"only_{side}"]
+        for name in names if r["finding"] == "near-identical" else names[:2]:
+            emit(f"  only in {side.upper()}: {name}")
+    if most < len(identity["differing"]):
+        emit("  … (--json names every tensor)")
+
+
+def _test_line(t: dict[str, Any]) -> str:
+    if not t["ran"]:
+        return f"not run: {t['reason']}"
+    if t["name"] == "retention":
+        parts = []
+        for d in t["directions"]:
+            ratio = "undefined" if d["ratio"] is None else f"{d['ratio']:.3f}"
+            parts.append(f"of {d['of'].upper()} {ratio}{'' if d['counts'] else ' (does not count)'}")
+        says = f"speaks {t['reading']}" if t["reading"] in ("for", "against") else t["reading"]
+        return f"{says}; {', '.join(parts)}; {len(t['layers'])} matrices"
+    p = "< 1e-12" if t["p_is_bound"] else f"= {t['p']:.2g}"
+    zs = [layer["z"] for layer in t["layers"]]
+    return (
+        f"p {p}; z {min(zs):.1f} to {max(zs):.1f} over {len(zs)} layers; mean correlation {t['rho']:.3f} "
+        f"(from {t['source']})"
+    )

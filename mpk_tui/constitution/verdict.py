@@ -47,6 +47,7 @@ LICENSE: Mapping[str, frozenset[str]] = {
     "not-comparable": frozenset(),
 }
 """What a comparison may support as checkpoint verification, by its finding."""
+_SHOW_ANCESTOR = frozenset(f for f, licensed in LICENSE.items() if "c5" in licensed)
 _ALONE = frozenset({"c1"})
 """Conditions that a comparison alone cannot carry: weights show a common ancestor, not a direct step."""
 
@@ -114,8 +115,8 @@ def decide(
     if denials and held and not _checkpoint_support(held, answers, items):
         said = ", ".join(c.upper() for c in held)
         statements = [
-            f"{said} answered met, but an author's denial ({', '.join(denials)}) stands: no checkpoint verification (b) "
-            "contradicts it."
+            f"{said} answered met, but an author's denial ({', '.join(denials)}) stands: no checkpoint verification "
+            "(b) contradicts it."
         ]
         held = []
     else:
@@ -198,8 +199,7 @@ def _numerically_equal(support: list[Evidence]) -> bool:
 
 def _chain(norm: Norm, answer: Answer, support: list[Evidence], conflicts: list[str]) -> bool:
     if answer.basis == COMMON_ANCESTOR:
-        if any(e.finding in ("shared-trained-ancestor", "near-identical", "component-shared", "identical", "reformatted")
-               or e.kind in ("a", "c") or not e.finding for e in support):  # fmt: skip
+        if any(not e.finding or e.finding in _SHOW_ANCESTOR for e in support):
             return True
         conflicts.append("C5 by common ancestor needs a finding or documentation that shows the ancestor")
         return False
