@@ -12,7 +12,18 @@ from mpk_tui import __version__
 from mpk_tui.lineage import findings, mechanisms, proposal
 from mpk_tui.lineage.identity import Delta, Identity, compare_tensors
 from mpk_tui.lineage.layers import LayerMap
-from mpk_tui.lineage.retention import AGAINST, FOR, MATRICES, SEED, STANDOUT, TRIPLETS, RetentionTest, run_retention
+from mpk_tui.lineage.retention import (
+    AGAINST,
+    FOR,
+    LOW_AGAINST,
+    LOW_FOR,
+    MATRICES,
+    SEED,
+    STANDOUT,
+    TRIPLETS,
+    RetentionTest,
+    run_retention,
+)
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.units import LAYER_P, UnitTest, not_run, run_unit_tests
 from mpk_tui.progress import CancelToken, Report, silent
@@ -149,7 +160,8 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
         "rho": None,
         "parameters": {
             "triplets": TRIPLETS, "standout": STANDOUT, "at_most_matrices": MATRICES,
-            "speaks_for_from": FOR, "speaks_against_below": AGAINST, "seed_pattern_below": SEED,
+            "speaks_for_from": FOR, "and_lower_quartile_from": LOW_FOR, "speaks_against_below": AGAINST,
+            "or_lower_quartile_below": LOW_AGAINST, "seed_pattern_below": SEED,
         },
         "layers": [],
     }  # fmt: skip
@@ -161,6 +173,7 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
             "of": of,
             "counts": d.counts,
             "ratio": None if d.ratio is None else _round(d.ratio),
+            "lower_quartile": None if d.low is None else _round(d.low),
             "top": _round(d.top),
             "rest": _round(d.rest),
             "matrices": d.matrices,

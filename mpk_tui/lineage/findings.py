@@ -152,11 +152,11 @@ def decide(identity: Identity, tests: list[UnitTest], retention: RetentionTest |
 
 def _ratios(test: RetentionTest) -> str:
     shown = [
-        f"{name} {d.ratio:.2f}"
+        f"{name} {d.ratio:.2f}, lower quartile {d.low or 0.0:.2f}"
         for name, d in (("A in B", test.forward), ("B in A", test.backward))
         if d.counts and d.ratio is not None
     ]
-    return ", ".join(shown) or "undefined"
+    return "; ".join(shown) or "undefined"
 
 
 def _telling_equal(identity: Identity) -> int:

@@ -129,7 +129,11 @@ def retention(a: Triplets, inner: float, b: Floats) -> Retention:
 AGAINST = 0.90
 """A direction that counts and falls below this speaks against a trained ancestor."""
 FOR = 0.95
-"""A direction that counts and reaches this speaks for one."""
+"""A direction that counts and reaches this in the median speaks for one, if `LOW_FOR` holds as well."""
+LOW_FOR = 0.90
+"""Least lower quartile of a direction that speaks for a trained ancestor (ADR 0005)."""
+LOW_AGAINST = 0.75
+"""A lower quartile below this speaks against, whatever the median is (ADR 0005)."""
 SEED = 0.75
 """Both directions count and stay below this: the pattern of a shared initialisation."""
 SHARE = 0.5
@@ -158,6 +162,7 @@ class Direction:
     Attributes:
         counts: The projecting side stands out in at least `SHARE` of the matrices.
         ratio: Median ratio over matrices where it is defined, or None.
+        low: Lower quartile of the ratio, or None.
         top: Median r_top.
         rest: Median r_rest.
         matrices: Number of matrices with a defined ratio.
@@ -165,9 +170,20 @@ class Direction:
 
     counts: bool
     ratio: float | None
+    low: float | None
     top: float
     rest: float
     matrices: int
+
+    @property
+    def speaks_for(self) -> bool:
+        """What the projecting side learned is kept as well as its bulk, in most matrices and not in some only."""
+        return self.counts and self.ratio is not None and self.ratio >= FOR and (self.low or 0.0) >= LOW_FOR
+
+    @property
+    def speaks_against(self) -> bool:
+        """What the projecting side learned is lost where its bulk is kept, in the median or in many matrices."""
+        return self.counts and self.ratio is not None and (self.ratio < AGAINST or (self.low or 0.0) < LOW_AGAINST)
 
 
 @dataclass(frozen=True)
@@ -253,6 +269,7 @@ def _direction(results: list[Retention]) -> Direction:
     return Direction(
         bool(results) and counts,
         float(np.median(ratios)) if ratios else None,
+        float(np.quantile(ratios, 0.25)) if ratios else None,
         float(np.median([r.top for r in stand])) if stand else 0.0,
         float(np.median([r.rest for r in stand])) if stand else 0.0,
         len(ratios),
@@ -262,13 +279,14 @@ def _direction(results: list[Retention]) -> Direction:
 def _verdict(matrices: tuple[MatrixRetention, ...], reason: str) -> RetentionTest:
     forward = _direction([m.forward for m in matrices])
     backward = _direction([m.backward for m in matrices])
-    ratios = [d.ratio for d in (forward, backward) if d.counts and d.ratio is not None]
-    if not ratios:
+    both = (forward, backward)
+    if not any(d.counts for d in both):
         reading = "abstains"
         reason = reason or "learned structure does not stand out, or the bulk shows no correlation, in most matrices"
-    elif min(ratios) < AGAINST:
-        reading = "seed" if len(ratios) == 2 and max(ratios) < SEED else "against"
-    elif max(ratios) >= FOR:
+    elif any(d.speaks_against for d in both):
+        seed = all(d.counts and d.ratio is not None and d.ratio < SEED for d in both)
+        reading = "seed" if seed else "against"
+    elif any(d.speaks_for for d in both):
         reading = "for"
     else:
         reading, reason = "abstains", "the ratios lie between the ranges seen for descendants and for shared seeds"

@@ -91,7 +91,7 @@ _TEST = record(
         "source": STR, "p": P, "p_is_bound": BOOL, "z": maybe(NUM), "rho": maybe(NUM), "parameters": {"type": "object"},
         "layers": listing(_LAYER), "reading": choice("for", "against", "seed", "abstains"),
         "directions": listing(
-            record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "top": NUM, "rest": NUM,
+            record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "lower_quartile": maybe(NUM), "top": NUM, "rest": NUM,
                     "matrices": COUNT})
         ),
     },

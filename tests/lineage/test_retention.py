@@ -89,11 +89,20 @@ def test_between_the_ranges_it_abstains() -> None:
     assert "between" in test.reason
 
 
+def test_a_good_median_with_a_bad_quarter_speaks_against() -> None:
+    # Seen on siblings of a seed that trained far from it: medians 1.02 and 1.06, lower quartiles 0.6 and 0.8.
+    good, bad = Retention(0.2, 0.2, 1.05, 5), Retention(0.1, 0.2, 0.5, 5)
+    rows = [good] * 6 + [bad] * 4
+    test = _verdict(tuple(MatrixRetention("x", i, i, r, r) for i, r in enumerate(rows)), "")
+    assert test.forward.ratio == 1.05
+    assert test.reading == "against"
+
+
 def test_no_matrices_is_a_reason() -> None:
     test = _verdict((), "no body matrices of equal shape at matched layers")
     assert test.reading == "abstains"
     assert test.reason.startswith("no body matrices")
-    assert test.forward == Direction(False, None, 0.0, 0.0, 0)
+    assert test.forward == Direction(False, None, None, 0.0, 0.0, 0)
 
 
 def test_triplets_are_singular_triplets() -> None:

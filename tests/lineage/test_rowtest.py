@@ -37,8 +37,9 @@ def test_the_bound_is_never_below_the_exact_tail(seed: int) -> None:
 
 def test_variance_of_the_statistic_is_exact() -> None:
     rng = np.random.default_rng(5)
-    a, b = feature_map(rng.standard_normal((5, 9), dtype=np.float32)), feature_map(
-        rng.standard_normal((5, 9), dtype=np.float32)
+    a, b = (
+        feature_map(rng.standard_normal((5, 9), dtype=np.float32)),
+        feature_map(rng.standard_normal((5, 9), dtype=np.float32)),
     )
     cross = (a @ b.T).astype(np.float64)
     sums = [sum(cross[i, p[i]] for i in range(5)) for p in itertools.permutations(range(5))]
