@@ -1,4 +1,4 @@
-"""Retention: descendants keep what was learned, siblings of a seed lose it, and where nothing stands out it abstains."""
+"""Retention: descendants keep what was learned, siblings of a seed lose it; where nothing stands out it abstains."""
 
 from __future__ import annotations
 
