@@ -1,0 +1,105 @@
+"""Ed25519 as RFC 8032 means it: signatures that every strict verifier accepts, and no others.
+
+The library below accepts keys of low order, for which one signature fits every message, and encodings that are not
+canonical.  Both are refused here before it is asked: an encoding with y >= p, the 14 encodings of points of low order
+as key or as R, and S >= L.  A key that is put into a trust store must also lie in the group of prime order; that costs
+a scalar multiplication in plain Python and is done once, at import.
+
+Curve: -x^2 + y^2 = 1 + d x^2 y^2 over p = 2^255 - 19, group order L (RFC 8032, section 5.1).
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+_SIGN = 1 << 255
+
+# y of the two pairs of points of order 8; with 0 (order 4), 1 (the identity) and -1 (order 2), and with the two
+# encodings p and p + 1 that stand for 0 and 1, these are all y of points whose order divides 8.
+_Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303021540
+LOW_ORDER_Y = frozenset({0, 1, P - 1, P, P + 1, _Y8, P - _Y8})
+
+Point = tuple[int, int, int, int]
+IDENTITY: Point = (0, 1, 1, 0)
+
+
+def sound_encoding(point: bytes) -> bool:
+    """Whether 32 bytes encode y < p and no point of low order (cheap; does not decompress)."""
+    if len(point) != 32:
+        return False
+    y = int.from_bytes(point, "little") & ~_SIGN
+    return y < P and y not in LOW_ORDER_Y
+
+
+def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether ``signature`` is a strict Ed25519 signature of ``message`` under ``public``.
+
+    Args:
+        public: 32 bytes.
+        signature: 64 bytes, R then S.
+        message: Any bytes.
+    """
+    if len(signature) != 64 or not sound_encoding(public) or not sound_encoding(signature[:32]):
+        return False
+    if int.from_bytes(signature[32:], "little") >= L:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def of_prime_order(public: bytes) -> bool:
+    """Whether a key lies in the group of prime order: L times the point is the identity (about 10 ms)."""
+    if not sound_encoding(public):
+        return False
+    point = decompress(public)
+    return point is not None and is_identity(multiply(L, point))
+
+
+def decompress(data: bytes) -> Point | None:
+    """Extended coordinates of an encoded point, or None if there is none (RFC 8032, section 5.1.3)."""
+    value = int.from_bytes(data, "little")
+    sign, y = value >> 255, value & ~_SIGN
+    if y >= P:
+        return None
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
+    if v * x * x % P != u:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if v * x * x % P != u or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def add(a: Point, b: Point) -> Point:
+    """Sum of two points (complete formulas, RFC 8032, section 5.1.4)."""
+    e = (a[1] - a[0]) * (b[1] - b[0]) % P
+    f = (a[1] + a[0]) * (b[1] + b[0]) % P
+    g = 2 * a[3] * b[3] * D % P
+    h = 2 * a[2] * b[2] % P
+    m, n, o, q = f - e, h - g, h + g, f + e
+    return m * n % P, o * q % P, n * o % P, m * q % P
+
+
+def multiply(n: int, point: Point) -> Point:
+    """``n`` times a point.  Not constant in time: for public values only."""
+    total = IDENTITY
+    while n:
+        if n & 1:
+            total = add(total, point)
+        point = add(point, point)
+        n >>= 1
+    return total
+
+
+def is_identity(point: Point) -> bool:
+    """Whether a point in extended coordinates is the neutral element."""
+    return point[0] % P == 0 and (point[1] - point[2]) % P == 0

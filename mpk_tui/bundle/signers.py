@@ -1,0 +1,190 @@
+"""Which signatures are good, and which of them a verifier believes: pure functions over keys, times and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mpk_tui.bundle.envelope import Signature
+from mpk_tui.bundle.manifest import Signer
+from mpk_tui.bundle.outcome import SignerReport, Word
+from mpk_tui.bundle.suites import SUITES
+from mpk_tui.bundle.trust import ANY, Person, TrustedKey, TrustStore
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Signatures over one message, held against declared signers and the store.
+
+    Attributes:
+        faults: Why the bytes are not what was signed; empty if every declared signature is good.
+        good: Declared signers all of whose keys verified.
+        bad: Ids of declared signers of whom one is missing or bad, with ``missing`` or ``bad``.
+        ignored: Signatures by keys that are neither declared nor in the store.
+        beside: Good signatures of store keys that nobody declared.
+    """
+
+    faults: tuple[str, ...]
+    good: tuple[Signer, ...]
+    bad: Mapping[str, str]
+    ignored: tuple[bytes, ...]
+    beside: tuple[bytes, ...]
+
+
+def check_signatures(
+    message: bytes, signatures: Iterable[Signature], declared: Iterable[Signer], store: TrustStore
+) -> Checked:
+    """Verify every signature that somebody declared or the store knows; strict, and none is skipped."""
+    by_keyid = {s.keyid: s.sig for s in signatures}
+    faults: list[str] = []
+    good: list[Signer] = []
+    bad: dict[str, str] = {}
+    seen: set[bytes] = set()
+    for signer in declared:
+        for key in signer.keys:
+            seen.add(key.keyid)
+            sig = by_keyid.get(key.keyid)
+            # The id commits to algorithm and bytes, so the store's key under this id is this key.
+            known = store.find(key.keyid)
+            if sig is None:
+                bad[signer.id] = "missing"
+                faults.append(f"the signature of {signer.id} (key {key.keyid.hex()[:16]}…) is missing")
+            elif not (known[1].key if known else key).verifies(sig, message):
+                bad[signer.id] = "bad"
+                faults.append(f"the signature of {signer.id} (key {key.keyid.hex()[:16]}…) does not fit")
+        if signer.id not in bad:
+            good.append(signer)
+    ignored: list[bytes] = []
+    beside: list[bytes] = []
+    for keyid, sig in by_keyid.items():
+        if keyid in seen:
+            continue
+        known = store.find(keyid)
+        if known is None:
+            ignored.append(keyid)
+        elif known[1].key.verifies(sig, message):
+            beside.append(keyid)
+        else:
+            faults.append(f"a signature under the key of {known[0].name} ({keyid.hex()[:16]}…) does not fit")
+    return Checked(tuple(faults), tuple(good), bad, tuple(ignored), tuple(beside))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the store says of one declared signer at a time.
+
+    Attributes:
+        state: ``trusted``, ``untrusted``, ``expired`` or ``revoked``.
+        person: Whose keys they are, or None.
+        reason: A sentence, empty when trusted without more to say.
+    """
+
+    state: str
+    person: Person | None
+    reason: str = ""
+
+
+def standing(signer: Signer, created: int, now: int, store: TrustStore, witnessed: Mapping[str, int]) -> Standing:
+    """Hold one signer, whose signatures are good, against the store.
+
+    Args:
+        signer: As declared.
+        created: Signed time, milliseconds: a claim.
+        now: The verifier's clock, milliseconds.
+        store: People and keys.
+        witnessed: Earliest time by person id at which that trusted person endorsed the bundle: independent evidence
+            that it existed then.
+    """
+    found = [store.find(key.keyid) for key in signer.keys]
+    known = [f for f in found if f is not None]
+    if not known or len(known) < len(found):
+        return Standing("untrusted", None, "the key is not in your trust store")
+    person = known[0][0]
+    if any(f[0].id != person.id for f in known):
+        return Standing("untrusted", None, "the keys belong to different people in your trust store")
+    seen_by_others = min((at for who, at in witnessed.items() if who != person.id), default=None)
+    notes: list[str] = []
+    for _, trusted in known:
+        state, reason = _key_state(trusted, created, now, seen_by_others)
+        if state != "trusted":
+            return Standing(state, person, reason)
+        if reason:
+            notes.append(reason)
+    if not person.may_act_as(signer.role):
+        return Standing("untrusted", person, f"{person.name} was not granted the role {signer.role!r}")
+    return Standing("trusted", person, "; ".join(notes))
+
+
+def _key_state(trusted: TrustedKey, created: int, now: int, seen: int | None) -> tuple[str, str]:
+    revoked = trusted.revoked
+    note = ""
+    if revoked is not None:
+        when = day(revoked.at)
+        if revoked.reason == "compromised":
+            if seen is None or seen >= revoked.at:
+                return "revoked", f"the key was revoked on {when} as compromised"
+            note = f"the key was revoked on {when} as compromised; a trusted endorsement of {day(seen)} is older"
+        elif created >= revoked.at:
+            return "revoked", f"the key was revoked on {when} ({revoked.reason}), before the bundle was made"
+        else:
+            note = f"the key was revoked on {when} ({revoked.reason}), after the bundle was made"
+    if trusted.not_before is not None and created < trusted.not_before:
+        return "expired", f"the key is valid from {day(trusted.not_before)}, the bundle is dated {day(created)}"
+    if trusted.not_after is not None:
+        if created > trusted.not_after:
+            return "expired", f"the key was valid to {day(trusted.not_after)}, the bundle is dated {day(created)}"
+        if now > trusted.not_after and (seen is None or seen > trusted.not_after):
+            return (
+                "expired",
+                f"the key was valid to {day(trusted.not_after)}; the bundle is dated {day(created)}, which nothing "
+                "independent supports",
+            )
+    return "trusted", note
+
+
+def day(ms: int) -> str:
+    """A date in UTC, e.g. ``2026-11-23``."""
+    import datetime
+
+    try:
+        return (datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)).strftime("%Y-%m-%d")
+    except OverflowError:
+        return f"{ms} ms"
+
+
+def judge(standings: Iterable[tuple[Signer, Standing]], suite: str, store: TrustStore) -> list[tuple[Word, str]]:
+    """What speaks against believing the signers; empty if the policy is met.
+
+    People are counted, each once for a role, whatever number of keys they signed with; every signer is looked at, not
+    only as many as the threshold needs.
+    """
+    out: list[tuple[Word, str]] = []
+    counted: dict[str, set[str]] = {}
+    for signer, s in standings:
+        if s.state == "revoked":
+            out.append((Word.REVOKED, f"{signer.id}: {s.reason}"))
+        elif s.state == "expired":
+            out.append((Word.EXPIRED, f"{signer.id}: {s.reason}"))
+        elif s.state == "trusted" and s.person is not None:
+            counted.setdefault(signer.role, set()).add(s.person.id)
+            counted.setdefault(ANY, set()).add(s.person.id)
+    for role, needed in store.policy.needed.items():
+        have = len(counted.get(role, ()))
+        if have < needed:
+            name = "people whom you trust" if role == ANY else f"people whom you trust as {role}"
+            out.append((Word.UNTRUSTED, f"{needed} {name} must sign, {have} did"))
+    order = list(SUITES)
+    if order.index(suite) < order.index(store.policy.min_suite):
+        out.append((Word.UNTRUSTED, f"your policy asks for suite {store.policy.min_suite}, the bundle has {suite}"))
+    return out
+
+
+def report(signer: Signer, checked: Checked, state: Standing | None) -> SignerReport:
+    """The line about one declared signer."""
+    keyids = tuple(k.keyid for k in signer.keys)
+    if signer.id in checked.bad:
+        return SignerReport(signer.id, signer.role, keyids, checked.bad[signer.id])
+    assert state is not None
+    return SignerReport(
+        signer.id, signer.role, keyids, state.state, state.person.name if state.person else "", state.reason
+    )
