@@ -15,6 +15,7 @@ from mpk_tui.lineage.layers import LayerMap
 from mpk_tui.lineage.retention import (
     AGAINST,
     FOR,
+    KEPT,
     LOW_AGAINST,
     LOW_FOR,
     MATRICES,
@@ -160,7 +161,8 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
         "rho": None,
         "parameters": {
             "triplets": TRIPLETS, "standout": STANDOUT, "at_most_matrices": MATRICES,
-            "speaks_for_from": FOR, "and_lower_quartile_from": LOW_FOR, "speaks_against_below": AGAINST,
+            "speaks_for_from": FOR, "and_lower_quartile_from": LOW_FOR, "and_r_top_from": KEPT,
+            "speaks_against_below": AGAINST,
             "or_lower_quartile_below": LOW_AGAINST, "seed_pattern_below": SEED,
         },
         "layers": [],

@@ -132,6 +132,8 @@ FOR = 0.95
 """A direction that counts and reaches this in the median speaks for one, if `LOW_FOR` holds as well."""
 LOW_FOR = 0.90
 """Least lower quartile of a direction that speaks for a trained ancestor (ADR 0005)."""
+KEPT = 0.60
+"""Least median r_top of a direction that speaks for a trained ancestor (ADR 0005)."""
 LOW_AGAINST = 0.75
 """A lower quartile below this speaks against, whatever the median is (ADR 0005)."""
 SEED = 0.75
@@ -177,8 +179,9 @@ class Direction:
 
     @property
     def speaks_for(self) -> bool:
-        """What the projecting side learned is kept as well as its bulk, in most matrices and not in some only."""
-        return self.counts and self.ratio is not None and self.ratio >= FOR and (self.low or 0.0) >= LOW_FOR
+        """What the projecting side learned is kept, as well as its bulk, in most matrices and not in some only."""
+        ratio, low = self.ratio or 0.0, self.low or 0.0
+        return self.counts and ratio >= FOR and low >= LOW_FOR and self.top >= KEPT
 
     @property
     def speaks_against(self) -> bool:

@@ -233,3 +233,12 @@ def test_outside_the_scope_nothing_is_proposed(tmp_path: Path) -> None:
     assert record["finding"] == "identical"
     assert record["a"]["scope"] == "speech model"
     assert all(a["answer"] == "undetermined" for a in record["proposal"]["conditions"].values())
+
+
+@pytest.mark.parametrize("other", [BASE, TUNED])
+def test_a_sibling_of_the_seed_is_never_linked(other: Path) -> None:
+    # Same initialisation as the base, same text, other data order: median ratios of 1.02 and 1.06 (ADR 0005).
+    record = compare(other, Path(__file__).parent / "same-seed")
+    assert record["p"] == 1e-12
+    assert record["finding"] in ("shared-initialisation", "common-origin-unresolved")
+    assert all(a["answer"] == "undetermined" for a in record["proposal"]["conditions"].values())

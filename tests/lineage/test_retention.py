@@ -98,6 +98,13 @@ def test_a_good_median_with_a_bad_quarter_speaks_against() -> None:
     assert test.reading == "against"
 
 
+def test_what_is_hardly_kept_at_all_never_speaks_for() -> None:
+    # Far from a shared start the bulk is lost as well, and what two runs learn alike can outweigh the rest of it.
+    faint = Retention(0.25, 0.22, 1.14, 5)
+    test = _verdict(tuple(MatrixRetention("x", i, i, faint, faint) for i in range(6)), "")
+    assert test.reading == "abstains"
+
+
 def test_no_matrices_is_a_reason() -> None:
     test = _verdict((), "no body matrices of equal shape at matched layers")
     assert test.reading == "abstains"
