@@ -1,0 +1,50 @@
+"""Two fences between untrusted text and the terminal.
+
+The first stands where text enters a widget: `plain` and `prose` return `Content`, which is never parsed as markup.
+The second is a line filter over every rendered segment, for what a widget (an input field, say) shows by itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.content import Content
+from textual.filter import LineFilter
+
+from mpk_tui.text import clean, clean_lines
+
+# Controls (C0 without nothing, DEL, C1), bidi marks, embeddings and isolates, zero width, line separators, BOM, tags.
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def plain(text: str, limit: int = 400, style: str = "") -> Content:
+    """Untrusted text as one line that no widget can take for markup.
+
+    Args:
+        text: Anything.
+        limit: Longest text shown, in characters.
+        style: A style of ours, e.g. ``bold``.
+    """
+    return Content.styled(clean(text, limit), style) if style else Content(clean(text, limit))
+
+
+def prose(text: str, limit: int = 20_000) -> Content:
+    """Untrusted text as paragraphs."""
+    return Content(clean_lines(text, limit))
+
+
+class SafeLines(LineFilter):
+    """Replaces, in what is about to be painted, every character that could steer the terminal."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments with each steering character shown as ``?``; widths stay as they were laid out."""
+        if not any(_STEERING.search(text) for text, _, control in segments if not control):
+            return segments
+        return [
+            Segment(_STEERING.sub("?", text) if not control else text, style, control)
+            for text, style, control in segments
+        ]

@@ -1,0 +1,37 @@
+"""The Go overlay: one key from anywhere to anywhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from mpk_tui.tui import keys
+
+
+class Go(ModalScreen[str | None]):
+    """Wait for the digit or letter of a place."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,g", "dismiss(None)", show=False),
+        *(Binding(p.digit, f"place('{p.name}')", show=False) for p in keys.PLACES),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """The list of places."""
+        lines = [Content.assemble((p.digit, "bold"), f"  {p.title}") for p in keys.PLACES]
+        yield Static(Content("\n").join([Content.styled("Go to", "bold"), *lines, Content("Esc closes")]), id="go")
+
+    def action_place(self, name: str) -> None:
+        """Go there."""
+        self.dismiss(name)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the list closes it."""
+        if event.widget is self:
+            self.dismiss(None)

@@ -1,0 +1,89 @@
+"""The signature as the interface asks for it: the same calls as ``mpk-tui bundle build`` and ``sign``.
+
+The case is read and journalled on the interface's thread, because the journal has one writer; packing, signing and
+writing happen in a job.  The passphrase lives as long as it takes to open the key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpk_tui.bundle import build, from_case
+from mpk_tui.bundle.dsse import bundle_id
+from mpk_tui.bundle.manifest import Signer
+from mpk_tui.bundle.toolfacts import tool_facts
+from mpk_tui.case.store import Case
+from mpk_tui.errors import StorageError, UsageError
+from mpk_tui.files import write_file
+from mpk_tui.keys import private
+from mpk_tui.keys.passphrase import Passphrase
+from mpk_tui.progress import CancelToken, Report
+
+ROLE = "analyst"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A bundle that was written: where, its id, its number within the case."""
+
+    path: Path
+    id: bytes
+    seq: int
+
+
+def preview_lines(case: Case) -> list[str]:
+    """What would be signed, before any key is opened."""
+    seen = from_case.preview(case)
+    lines = [f"{seen.case}: bundle {seen.seq} of this case"]
+    for pair, display, statements in seen.pairs:
+        lines += [f"{pair}: {display}", *(f"  {s}" for s in statements)]
+    return [*lines, *(f"Note: {w}" for w in seen.warnings), "Features and tensor digests may be confidential."]
+
+
+def proposed_path(case: Case) -> Path:
+    """A name for the next bundle, beside the journal."""
+    return case.root / f"{case.state.id}-{from_case.preview(case).seq}.mpkb"
+
+
+def prepare(case: Case, values: dict[str, str]) -> tuple[Callable[[Report, CancelToken], Sealed], Path]:
+    """Open the key, export the case (which journals the act) and return the rest as work for a thread.
+
+    Args:
+        case: Complete, open for writing.
+        values: ``key``, ``passphrase``, ``signer``, ``out`` as typed.
+
+    Raises:
+        UsageError: Something was not given.
+        StorageError: The target exists or its folder cannot be written.
+        KeyFileError: The key cannot be opened.
+        IncompleteCaseError: The case has gaps.
+    """
+    if not values["key"].strip() or not values["signer"].strip() or not values["out"].strip():
+        raise UsageError("a signature needs a key file, a name and a file to write")
+    path = Path(values["out"].strip()).expanduser()
+    if os.path.lexists(path):
+        raise StorageError("exists; a bundle is never overwritten", where=str(path), hint="Name a new file")
+    if not os.access(path.parent, os.W_OK):
+        raise StorageError("is no folder that can be written", where=str(path.parent))
+    secret = Passphrase(values["passphrase"].encode("utf-8", "surrogateescape")) if values["passphrase"] else None
+    key = private.load(Path(values["key"].strip()).expanduser(), secret)
+    from_case.require_complete(case)
+    contents = from_case.export(case, tool_facts())
+    signer = Signer(values["signer"].strip(), ROLE, (key.public,))
+
+    def work(report: Report, cancel: CancelToken) -> Sealed:
+        envelope = build.build(contents, [signer])
+        cancel.check()
+        envelope = build.sign(envelope, key.public, key.sign)
+        write_file(path, envelope.to_bytes())
+        return Sealed(path, bundle_id(envelope.payload), contents.seq)
+
+    return work, path
+
+
+def record(case: Case, sealed: Sealed) -> None:
+    """Journal that the bundle was written."""
+    from_case.record_sealed(case, sealed.id, sealed.seq)

@@ -1,0 +1,81 @@
+"""From a shell into the workbench and back, whatever ends it: q, a signal, a dead terminal or a fault of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from mpk_tui.errors import ExitCode, UsageError
+
+GRACE = 5.0
+"""Seconds that a signal leaves for restoring the terminal; the journal needs none, it is on disk already."""
+
+
+def refuse_reason(environ: dict[str, str], stdin_tty: bool, stdout_tty: bool) -> str | None:
+    """Why a full-screen interface cannot run here, or None.
+
+    Args:
+        environ: Environment variables.
+        stdin_tty: Whether keys come from a terminal.
+        stdout_tty: Whether the picture goes to one.
+    """
+    if not (stdin_tty and stdout_tty):
+        return "the workbench needs a terminal for its keys and its picture"
+    if environ.get("TERM", "").lower() in ("", "dumb", "unknown"):
+        return f"this terminal (TERM={environ.get('TERM', '')!r}) cannot draw a full screen"
+    return None
+
+
+def run(case: Path | None, *, new: bool = False, read_only: bool = False) -> int:
+    """Run the workbench until it is left, and return the exit code.
+
+    Args:
+        case: Folder of a case, or None for Home.
+        new: Begin with the form for a new case (in ``case``, if given).
+        read_only: Look, change nothing.
+
+    Raises:
+        UsageError: No terminal that could show it.
+        MpkError: The case cannot be opened.
+    """
+    reason = refuse_reason(dict(os.environ), sys.stdin.isatty(), sys.stderr.isatty())
+    if reason:
+        raise UsageError(reason, hint="The same questions, line by line: mpk-tui case wizard CASE")
+    from mpk_tui.tui.app import Workbench
+
+    app = Workbench(case, new=new, read_only=read_only)
+    return asyncio.run(_main(app))
+
+
+async def _main(app: object) -> int:
+    from mpk_tui.tui.app import Workbench
+
+    assert isinstance(app, Workbench)
+    ended: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def end(signum: int) -> None:
+        # A dead terminal can block the writer for ever; after the grace the process goes without ceremony.
+        watchdog = threading.Timer(GRACE, os._exit, (int(ExitCode.INTERRUPTED),))
+        watchdog.daemon = True
+        watchdog.start()
+        ended.append(signum)
+        app.close_down()
+
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for signum in signals:
+        loop.add_signal_handler(signum, end, signum)
+    try:
+        await app.run_async()
+    finally:
+        app.close_case()
+        for signum in signals:
+            loop.remove_signal_handler(signum)
+    if ended:
+        return ExitCode.INTERRUPTED
+    # Textual says 1 after an unhandled exception; 1 is no code of ours.
+    return ExitCode.INTERNAL if app.return_code else ExitCode.OK

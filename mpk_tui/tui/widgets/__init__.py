@@ -1,0 +1,1 @@
+"""Small widgets that show state as text and keep hostile text from the terminal."""

@@ -1,0 +1,219 @@
+"""How records read on a screen: pure functions from the core's records to text.  State is always words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from textual.content import Content
+
+from mpk_tui.case.journal import Entry
+from mpk_tui.constitution.answers import Evidence
+from mpk_tui.constitution.norm import Item, Norm
+from mpk_tui.text import clean
+from mpk_tui.tui.tables import tables
+
+ANSWERS = (("met", "met (m)"), ("not-met", "not met (n)"), ("undetermined", "undetermined (u)"))
+KINDS = (
+    ("a", "(a) official documentation of the releasing organisation, naming origin and method"),
+    ("b", "(b) checkpoint verification: hashes, layer comparison, reproducible derivation"),
+    ("c", "(c) peer-reviewed analysis by a third party"),
+    ("context", "context: never enough, alone or together"),
+    ("denial", "denial by the author"),
+)
+FACTS = (
+    ("title", "Title"),
+    ("examiner", "Examiner"),
+    ("exhibit", "Exhibit"),
+    ("authority", "Authority"),
+    ("purpose", "Purpose"),
+)
+CUSTODY = (
+    ("intake", "intake"), ("transfer", "transfer"), ("seal_check", "seal checked"), ("mount", "mounted read-only"),
+)  # fmt: skip
+_SHORT = {"met": "met", "not-met": "not met", "undetermined": "undet.", None: "–"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the constitution, in our words.
+
+    Attributes:
+        id: ``c1``, ``3.2``, ``4.4``.
+        number: As shown, ``C1``, ``3.2``.
+        title: Its name.
+        text: The question or definition.
+        counts: What would show it.
+        not_counts: What would not.
+        serves: For a mechanism: the conditions that it can serve.
+    """
+
+    id: str
+    number: str
+    title: str
+    text: str
+    counts: str
+    not_counts: str
+    serves: str = ""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the tool proposes for a question, or why it proposes nothing.
+
+    Attributes:
+        answer: ``met``, ``not-met``, ``undetermined`` or empty (no proposal).
+        reason: Why.
+        basis: For c5.
+    """
+
+    answer: str
+    reason: str
+    basis: str = ""
+
+
+def question(item: Item, version: Norm) -> Question:
+    """A question of the norm as shown."""
+    number = item.id.upper()
+    not_counts = item.what_does_not_count
+    if item.id in version.conditions:
+        not_counts += f" Never, by itself or together: {', '.join(version.data['never_counts'])}."
+    serves = ", ".join(c.upper() for c in item.conditions)
+    return Question(item.id, number, item.title, item.question, item.what_counts, not_counts, serves)
+
+
+def short_answer(answer: str | None) -> str:
+    """An answer in one word; a dash where none was given."""
+    return _SHORT.get(answer, "?")
+
+
+def kind(name: str) -> str:
+    """A kind of evidence as written in the norm."""
+    return f"({name})" if name in ("a", "b", "c") else name
+
+
+def bears(item: Evidence) -> str:
+    """What an item bears on."""
+    against = [f"not {q}" for q in item.opposes]
+    return ", ".join([*item.supports, *against]) or "–"
+
+
+def question_text(q: Question, given: Sequence[Content], proposal: Proposal, numbers: Sequence[str]) -> Content:
+    """Everything to read before answering; what was given beside the answer stands below the question."""
+    parts: list[Content] = [
+        Content.styled(clean(f"{q.number} {q.title}"), "bold"),
+        Content(clean(q.text, 2000)),
+        *given,
+    ]
+    if proposal.answer:
+        basis = f" ({clean(proposal.basis)})" if proposal.basis else ""
+        parts.append(
+            Content.assemble(
+                ("The tool proposes: ", "bold"), f"{words(proposal.answer)}{basis}. ", clean(proposal.reason, 1200)
+            )
+        )
+    else:
+        parts.append(Content.assemble(("The tool proposes nothing. ", "bold"), clean(proposal.reason, 1200)))
+    parts += [Content(clean(f"  · {n}", 600)) for n in numbers]
+    parts.append(Content.assemble(("Counts: ", "bold"), clean(q.counts, 1200)))
+    parts.append(Content.assemble(("Does not count: ", "bold"), clean(q.not_counts, 1200)))
+    if q.serves:
+        parts.append(Content.assemble(("Can serve: ", "bold"), q.serves))
+    return Content("\n").join(parts)
+
+
+def words(answer: str) -> str:
+    """An answer in words."""
+    return {"not-met": "not met"}.get(answer, answer)
+
+
+def evidence_lines(item: Evidence) -> list[str]:
+    """One item of evidence in full."""
+    return [
+        f"{item.id} {kind(item.kind)}  supports: {', '.join(item.supports) or 'nothing'}  "
+        f"opposes: {', '.join(item.opposes) or 'nothing'}",
+        f"Source: {item.source}",
+        *([f"Where: {item.locator}"] if item.locator else []),
+        *([f"Excerpt: “{item.excerpt}”"] if item.excerpt else []),
+        *([f"SHA-256 of the file: {item.digest}"] if item.digest else []),
+        *([f"Comparison record: {item.record}"] if item.record else []),
+    ]
+
+
+def evidence_rules(version: Norm) -> list[str]:
+    """Kinds of evidence and what never counts, from the norm."""
+    rows = [f"{kind(e['kind'])} {e['title']}: {e['what']}" for e in version.data["evidence"]]
+    return [*rows, f"Never enough, by itself or together: {', '.join(version.data['never_counts'])}."]
+
+
+def utc(at: int) -> str:
+    """Milliseconds since 1970 as ``2025-11-23 14:05:09`` in UTC."""
+    try:
+        return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return str(at)
+
+
+def plain_value(value: Any) -> str:
+    """A value of a record on one line; digests as hex."""
+
+    def known(v: Any) -> Any:
+        if isinstance(v, bytes):
+            return v.hex()
+        if isinstance(v, dict):
+            return {str(k): known(x) for k, x in v.items()}
+        if isinstance(v, (list, tuple)):
+            return [known(x) for x in v]
+        return v
+
+    return value if isinstance(value, str) else json.dumps(known(value), ensure_ascii=False, default=str)
+
+
+def numbers(record: dict[str, Any], question_id: str) -> list[str]:
+    """The lines of a comparison that bear on a question."""
+    if question_id in ("c2", "3.5"):
+        return []
+    shown = tables(record)
+    tests = [t.title for t, made in zip(shown, record["tests"], strict=False) if made["ran"]]
+    identity = shown[len(record["tests"])].title
+    out = [f"finding {record['finding']}"]
+    if question_id in ("c4", "3.1", "3.7"):
+        out.append(identity)
+    elif question_id in ("c3",) or question_id.startswith("3."):
+        out += [identity, *tests]
+    elif question_id in ("c1", "c5", "4.4"):
+        out += tests or [identity]
+    for m in record["mechanisms"]:
+        if m["number"] == question_id:
+            out += [f"for: {x}" for x in m["for"]] + [f"against: {x}" for x in m["against"]]
+    return out
+
+
+def entry_line(entry: Entry, undone: frozenset[int]) -> str:
+    """What an act was about, on one line."""
+    p = entry.params
+    if entry.act == "answer" and isinstance(p.get("answer"), dict):
+        a = p["answer"]
+        text = f"{p.get('pair')} {str(a.get('question')).upper()}: {words(str(a.get('answer')))}"
+    elif entry.act == "evidence" and isinstance(p.get("item"), dict):
+        text = f"{p.get('pair')} {p['item'].get('id')} {kind(str(p['item'].get('kind')))} {p['item'].get('source')}"
+    elif entry.act in ("undo", "redo"):
+        text = f"entry {p.get('seq')}"
+    elif entry.note:
+        text = entry.note
+    else:
+        text = ", ".join(f"{k} {plain_value(v)}" for k, v in p.items())
+    return f"(taken back) {text}" if entry.seq in undone else text
+
+
+def entry_fields(entry: Entry) -> list[tuple[str, str]]:
+    """All of an entry, for people."""
+    return [
+        ("number", str(entry.seq)), ("when", f"{utc(entry.at)} UTC (this machine's clock)"), ("who", entry.who),
+        ("role", entry.role), ("act", entry.act), ("object", entry.obj.hex() if entry.obj else "–"),
+        *((k, plain_value(v)) for k, v in entry.params.items()),
+        ("result", plain_value(entry.result) if entry.result is not None else "–"), ("note", entry.note or "–"),
+    ]  # fmt: skip

@@ -1,0 +1,363 @@
+"""A case by keys alone: every step, both sizes, every change in the journal when it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+from tiny_models import checkpoint, weights
+from tui_driver import SMALL, WIDE, drive, keys, paste, picture, until
+
+from mpk_tui.case import actions, create_case, open_case
+from mpk_tui.tui.app import Workbench
+from mpk_tui.tui.drafts import FILE
+
+HOSTILE = "sus[/]pect\x1b[2J\u202egnp\u200b [bold]x"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> tuple[Path, Path]:
+    """A base and a copy of it with a readme."""
+    base = checkpoint(tmp_path / "base", weights(1))
+    copy = checkpoint(tmp_path / "copy", weights(1))
+    (copy / "README.md").write_text("# mine")
+    return base, copy
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A new case."""
+    create_case(tmp_path / "case", id="T-1", title="Test", examiner="Kim").close()
+    return tmp_path / "case"
+
+
+def begun(case: Path, models: tuple[Path, Path], *, compared: bool = True) -> None:
+    """Fill a case up to the comparison without the interface."""
+    with open_case(case) as c:
+        actions.add_artifact(c, models[1], role="subject", label="suspect")
+        actions.add_artifact(c, models[0], role="reference", label="base")
+        if compared:
+            for artifact in ("S1", "R1"):
+                actions.fingerprint_artifact(c, artifact)
+            actions.compare_pair(c)
+
+
+def acts(case: Path) -> list[str]:
+    """Acts in the journal on disk, read beside the running interface."""
+    with open_case(case, read_only=True) as c:
+        return [e.act for e in c.entries]
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+def test_a_whole_case_by_keys(tmp_path: Path, models: tuple[Path, Path], size: tuple[int, int]) -> None:
+    base, copy = models
+    folder = tmp_path / "case"
+    app = Workbench()
+
+    async def add(pilot: Pilot[Any], path: Path, label: str) -> None:
+        await keys(pilot, "a", "tab")
+        await paste(pilot, str(path))
+        await keys(pilot, "tab")
+        await paste(pilot, label)
+        await keys(pilot, "ctrl+s")
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "n")
+        for text in (str(folder), "T-1", "Test case", "Kim", "EX-1", "court", "provenance"):
+            await paste(pilot, text)
+            await keys(pilot, "tab")
+        await keys(pilot, "ctrl+s")
+        assert "T-1 Test case" in picture(app)
+        await keys(pilot, "t")
+        await paste(pilot, "the disk came sealed")
+        await keys(pilot, "ctrl+s")
+        await keys(pilot, "c", "tab")
+        await paste(pilot, "received from the clerk")
+        await keys(pilot, "ctrl+s")
+        assert acts(folder) == ["open", "note", "intake"]
+
+        await keys(pilot, "g", "2")
+        await add(pilot, copy, "suspect")
+        await add(pilot, base, "")
+        assert [a.label for a in app.session.artifacts] == ["suspect", "base"]  # type: ignore[union-attr]
+        assert "S1 suspect ~ R1 base" in picture(app)
+
+        await keys(pilot, "g", "3", "A")
+        await until(pilot, lambda: not app.jobs.live)
+        assert picture(app).count("done") >= 2
+        await keys(pilot, "g", "4", "c")
+        await until(pilot, lambda: not app.jobs.live)
+        await pilot.pause()
+        assert "identical: All 21 tensors are equal byte for byte" in picture(app)
+        await keys(pilot, "b")
+        assert "E1, kind (b), supports c4, 3.1." in picture(app)
+
+        await keys(pilot, "g", "6")
+        shown = picture(app)
+        assert "C4 Identity" in shown
+        assert "The tool proposes: met. All 21 tensors" in shown
+        await keys(pilot, "e", "space", "m")  # no reason yet: the field opens, the answer waits for it
+        assert isinstance(app.focused, TextArea)
+        assert "answer" not in acts(folder)
+        await paste(pilot, "every tensor is equal")
+        await keys(pilot, "escape")
+        assert "(o) met (m)" in picture(app)
+        assert acts(folder)[-1] == "answer"
+        for _ in range(4):
+            await keys(pilot, "right", "u")
+        assert "C4 met" in picture(app)
+        await keys(pilot, "g", "7", "r")
+        await paste(pilot, "nothing but the readme differs")
+        await keys(pilot, "escape", "e", "space", "m")
+        assert "[3.1 met]" in picture(app)
+        await keys(pilot, "g", "8", "n")
+        assert "[4.1 not met]" in picture(app)
+        await keys(pilot, "g", "9")
+        shown = picture(app)
+        assert "S1:R1: linked" in shown
+        assert "1 to close before a signature" in shown
+        await keys(pilot, "enter")
+        await paste(pilot, "two copies")
+        await keys(pilot, "ctrl+s")
+        assert "Nothing blocks a signature" in picture(app)
+        await keys(pilot, "g", "h")
+        assert "rationale" in picture(app)
+
+    drive(app, script, size)
+    with open_case(folder) as c:
+        assert c.state.answers["S1:R1"]["c4"].evidence == ("E1",)
+        assert c.state.answers["S1:R1"]["c4"].proposed == "met"
+        assert not c.read_only  # leaving released the lock
+    assert not (folder / FILE).exists()
+
+
+def test_answers_keep_their_reason_and_evidence(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "n", "r")
+        await paste(pilot, "hashes differ")
+        await keys(pilot, "escape")
+        given = app.session.answer("c4")  # type: ignore[union-attr]
+        assert given is not None
+        assert (given.answer, given.reason) == ("not-met", "hashes differ")
+        await keys(pilot, "u")
+        given = app.session.answer("c4")  # type: ignore[union-attr]
+        assert given is not None
+        assert (given.answer, given.reason) == ("undetermined", "hashes differ")
+        await keys(pilot, "z")
+        assert "(o) not met" in picture(app)
+        assert "Taken back" in picture(app)
+        await keys(pilot, "y")
+        assert "(o) undetermined" in picture(app)
+
+    drive(app, script)
+
+
+def test_c5_basis_hops_and_direction(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "left", "u", "h")
+        assert "C5: the hops of the chain" in picture(app)
+        await paste(pilot, "suspect, M")
+        await keys(pilot, "ctrl+s")
+        assert "a hop is written: model, model, condition" in picture(app)
+        await paste(pilot, ", c1\nM, base, C3")
+        await keys(pilot, "ctrl+s")
+        shown = picture(app)
+        assert "Basis (b): a chain of hops" in shown
+        assert "suspect ~ M by C1; M ~ base by C3" in shown
+        await keys(pilot, "b", "d")
+        given = app.session.answer("c5")  # type: ignore[union-attr]
+        assert given is not None
+        assert given.basis == "common-trained-ancestor"
+        assert given.direction_documented
+        assert len(given.hops) == 2
+
+    drive(app, script)
+
+
+def test_evidence_form_refuses_unknown_questions_and_keeps_a_file(
+    case: Path, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    begun(case, models, compared=False)
+    (tmp_path / "card.md").write_text("fine-tuned from base")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "5", "a", "tab")
+        for text in ("model card", "c9", "", "page 1", "fine-tuned from base", str(tmp_path / "card.md")):
+            if text:
+                await paste(pilot, text)
+            await keys(pilot, "tab")
+        await keys(pilot, "ctrl+s")
+        assert "'c9' is no question" in picture(app)
+        app.screen.query_one("#f-supports", Input).value = "C1 3.2"
+        await keys(pilot, "ctrl+s")
+        shown = picture(app)
+        assert "c1, 3.2" in shown
+        assert "Excerpt: “fine-tuned from base”" in shown
+        await keys(pilot, "D")
+        assert "None yet" in picture(app)
+        await keys(pilot, "z")
+        assert "model card" in picture(app)
+
+    drive(app, script, (100, 30))
+    with open_case(case) as c:
+        item = c.state.evidence["S1:R1"]["E1"]
+        assert item.supports == ("c1", "3.2")
+        assert (c.root / "attachments" / item.digest).read_text() == "fine-tuned from base"
+
+
+def test_typed_text_outlives_a_kill(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "e", "space", "r")
+        await paste(pilot, "half a rea")
+        await pilot.pause(0.7)
+        assert "half a rea" in (case / FILE).read_text()  # on disk while the field still has the focus
+
+    drive(app, script)
+    assert "answer" not in acts(case)
+    again = Workbench(case)
+
+    async def look(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6")
+        assert "half a rea" in picture(again)
+        assert "was put back" in picture(again)
+        assert "[x]" not in picture(again)  # there is no evidence in this case, so nothing could be marked
+        await keys(pilot, "n")
+        given = again.session.answer("c4")  # type: ignore[union-attr]
+        assert given is not None
+        assert given.reason == "half a rea"
+
+    drive(again, look)
+    assert not (case / FILE).exists()
+
+
+def test_second_opening_is_read_only_and_says_so(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    with open_case(case) as first:
+        app = Workbench(case)
+
+        async def script(pilot: Pilot[Any]) -> None:
+            shown = picture(app)
+            assert "The case is open elsewhere" in shown
+            assert "READ ONLY" in shown
+            before = len(acts(case))
+            await keys(pilot, "g", "6", "n")
+            assert "open for reading only" in picture(app).replace("\n", "")
+            await keys(pilot, "g", "2", "a")
+            assert "open for reading only" in picture(app).replace("\n", "")
+            assert len(acts(case)) == before
+
+        drive(app, script, WIDE)
+        assert not first.read_only
+
+
+def test_hostile_labels_and_names_reach_no_terminal(tmp_path: Path, case: Path) -> None:
+    good, evil = weights(1), weights(1)
+    evil[f"model.layers.9.{HOSTILE}.weight"] = evil["lm_head.weight"] + 1
+    base, bad = checkpoint(tmp_path / "base", good), checkpoint(tmp_path / "bad", evil)
+    with open_case(case) as c:
+        actions.set_facts(c, title=HOSTILE, exhibit=HOSTILE)
+        actions.add_artifact(c, bad, role="subject", label=HOSTILE)
+        actions.add_artifact(c, base, role="reference")
+        for artifact in ("S1", "R1"):
+            actions.fingerprint_artifact(c, artifact)
+        actions.compare_pair(c)
+        actions.add_evidence(c, "S1:R1", kind="context", source=HOSTILE, excerpt=HOSTILE, locator=HOSTILE)
+        actions.answer(c, "c1", "not-met", pair="S1:R1", reason=HOSTILE)
+        actions.set_rationale(c, "S1:R1", HOSTILE)
+        actions.note(c, HOSTILE)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        seen = ""
+        for place in "123456789h":
+            await keys(pilot, "g", place)
+            for extra in {"4": "tttt", "6": ["right"], "2": ["down", "up"], "h": ["enter"]}.get(place, []):
+                await keys(pilot, extra)
+                seen += picture(app)
+            seen += picture(app)
+        assert not any(c in seen for c in "\x1b\x9b\u202e\u200b")
+        assert "sus[/]pect\\x1b[2J\\u202egnp\\u200b [bold]x" in seen
+
+    drive(app, script, WIDE)
+
+
+def test_resize_keeps_the_screen_and_shows_panes(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "right")
+        assert "2 Artifacts" not in picture(app)
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause()
+        assert "2 Artifacts" in picture(app)
+        assert "Verdict as things stand" not in picture(app)
+        await pilot.resize_terminal(150, 45)
+        await pilot.pause()
+        assert "Verdict as things stand" in picture(app)
+        for size in ((40, 10), (20, 5), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert "C1 Direct descent" in picture(app)
+
+    drive(app, script)
+
+
+def test_several_pairs_turn_with_brackets(case: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
+    begun(case, models, compared=False)
+    with open_case(case) as c:
+        actions.add_artifact(c, checkpoint(tmp_path / "other", weights(2)), role="reference", label="other")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "n", "right_square_bracket")
+        assert "R2 other 2/2" in picture(app)
+        assert "(o)" not in picture(app)
+        await keys(pilot, "left_square_bracket")
+        assert "(o) not met" in picture(app)
+
+    drive(app, script, (100, 24))
+
+
+def test_damaged_comparison_file_is_a_sentence(case: Path, models: tuple[Path, Path]) -> None:
+    begun(case, models)
+    (case / "comparisons" / "S1-R1.mpkc").write_bytes(b"\x90")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "4")
+        assert "is not the file that the journal names" in picture(app).replace("\n", "")
+        await keys(pilot, "g", "6", "n")
+        assert app.is_running
+
+    drive(app, script, WIDE)
+
+
+def test_a_wrong_path_keeps_the_form_open(case: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "2", "a", "tab")
+        await paste(pilot, str(tmp_path / "nowhere"))
+        await keys(pilot, "ctrl+s")
+        assert "there is nothing at this path" in picture(app).replace("\n", "")
+        app.screen.query_one("#f-path", Input).value = str(tmp_path / "empty")
+        await keys(pilot, "ctrl+s")
+        assert "! " in picture(app)
+        assert "artifact" not in acts(case)
+
+    drive(app, script)
