@@ -106,8 +106,22 @@ def verify(data: bytes, store: TrustStore, now: int, expected: Expected | None =
     return _outcome(run)
 
 
-def _steps(run: _Run, data: bytes, store: TrustStore, now: int, expected: Expected) -> None:
-    sealed = envelope.parse(data)
+def inspect(data: bytes, now: int) -> Outcome:
+    """Look into a bundle that is not, or not yet by everyone, signed: all checks but those of missing signatures.
+
+    The verdict is VALID if a signature may be put under what it shows; whether to believe its signers is not asked.
+    """
+    run = _Run()
+    try:
+        _steps(run, data, None, now, Expected())
+    except (LimitError, MalformedError, UnsupportedError) as error:
+        run.found.insert(0, (_REFUSALS[type(error)], error.diagnosis()))
+    return replace(_outcome(run), words="; ".join(text for _, text in run.found) or "Complete and consistent.")
+
+
+def _steps(run: _Run, data: bytes, asked: TrustStore | None, now: int, expected: Expected) -> None:
+    draft, store = asked is None, asked or TrustStore()
+    sealed = envelope.parse(data, unsigned=draft)
     if sealed.payload_type != dsse.BUNDLE_TYPE:
         raise UnsupportedError(
             f"the payload is a {sealed.payload_type!r}", where="bundle", hint=f"Expected {dsse.BUNDLE_TYPE}"
@@ -123,7 +137,8 @@ def _steps(run: _Run, data: bytes, store: TrustStore, now: int, expected: Expect
     unknown = sections.check_manifest(body)
     run.notices += [f"not understood (written by a newer version): {name}" for name in body.unknown]
     checked = check_signatures(dsse.pae(sealed.payload_type, sealed.payload), sealed.signatures, body.signers, store)
-    run.found += [(Word.ALTERED, fault) for fault in checked.faults]
+    if not (draft and "bad" not in checked.bad.values()):
+        run.found += [(Word.ALTERED, fault) for fault in checked.faults]
     _read_sections(run, sealed, body, unknown)
     if _altered(run):
         run.signers = [report(s, checked, standing(s, body.created, now, store, {})) for s in body.signers]
@@ -136,7 +151,8 @@ def _steps(run: _Run, data: bytes, store: TrustStore, now: int, expected: Expect
     if _altered(run):
         run.signers = [report(s, checked, standing(s, body.created, now, store, {})) for s in body.signers]
         return
-    _trust(run, body, checked, now, store, witnessed)
+    if not draft:
+        _trust(run, body, checked, now, store, witnessed)
     _freshness(run, body, now, expected)
     roots = {s.suffix: s.digest for s in body.sections if s.family == "tensors"}
     run.pairs, run.contradictions, notices = consistency.check(contents, roots)
@@ -289,7 +305,7 @@ def _endorsements(run: _Run, sealed: Envelope, body: Manifest, now: int, store: 
             )
         )  # fmt: skip
         if e.kind == "dissent":
-            run.notices.append(f"dissent by {e.signer.id} ({state}): {e.statement}")
+            run.notices.append(f"{e.signer.id} ({state}) dissents: see the endorsements")
     run.notices += [
         f"section {s.id} is withheld without a record of who did it"
         for s in run.sections

@@ -86,7 +86,7 @@ def checkpoint_section(*files: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def log_entry(seq: int, act: str, at: int = CREATED, **params: Any) -> dict[str, Any]:
+def log_entry(seq: int, act: str, at: int = CREATED, /, **params: Any) -> dict[str, Any]:
     return {
         "seq": seq, "at": at, "clock": {"source": "system", "utc_offset": 3600, "trusted": False}, "who": "Anna",
         "role": "analyst", "act": act, "obj": None, "tool": "mpk-tui test", "params": params, "result": None,
