@@ -1,54 +1,67 @@
-"""The demo's case, end to end up to the signature, through the functions that everybody uses."""
+"""The demo, end to end, as a person gets it; and what it does to folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from demo_run import Ran
 
 from mpk_tui.case import open_case, review
+from mpk_tui.cli import main
 from mpk_tui.demo import run
-from mpk_tui.errors import StorageError
+from mpk_tui.errors import ExitCode, StorageError
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, run.CaseResult, list[str]]:
-    out = tmp_path_factory.mktemp("demo") / "out"
-    lines: list[str] = []
-    run.prepare(out)
-    return out, run.run_case(out, lines.append), lines
+def test_it_ends_well(ran: Ran) -> None:
+    assert ran.code == ExitCode.OK
+    assert {p.name for p in ran.out.iterdir()} == {
+        run.MARKER, run.CASE, run.COPIES, run.KEYS, run.BUNDLE, run.VERIFICATION,
+    }  # fmt: skip
 
 
-def test_the_fine_tune_is_linked_to_its_base(done: tuple[Path, run.CaseResult, list[str]]) -> None:
-    verdict = done[1].verdicts[run.LINKED_PAIR]
+def test_the_fine_tune_is_linked_to_its_base(ran: Ran) -> None:
+    with open_case(ran.out / run.CASE, read_only=True) as case:
+        verdict = review.verdict(case, run.LINKED_PAIR)
     assert verdict.label == "linked"
     assert verdict.conditions == ("c1", "c5")
     assert verdict.mechanisms == ("3.2",)
     assert verdict.conflicts == ()
 
 
-def test_the_twin_is_independent(done: tuple[Path, run.CaseResult, list[str]]) -> None:
-    verdict = done[1].verdicts[run.TWIN_PAIR]
+def test_the_twin_is_independent(ran: Ran) -> None:
+    with open_case(ran.out / run.CASE, read_only=True) as case:
+        verdict = review.verdict(case, run.TWIN_PAIR)
+        assert case.state.comparisons[run.TWIN_PAIR].finding == "no-correspondence"
     assert verdict.label == "independent"
     assert verdict.exclusions == ("4.1",)
-    assert done[1].findings[run.TWIN_PAIR] == "no-correspondence"
 
 
-def test_the_case_on_disk_is_ready_to_sign_and_says_the_same(done: tuple[Path, run.CaseResult, list[str]]) -> None:
-    out, result, _ = done
-    with open_case(out / run.CASE, read_only=True) as case:
+def test_the_case_can_be_taken_further(ran: Ran) -> None:
+    with open_case(ran.out / run.CASE, read_only=True) as case:
         assert review.ready(case)
-        assert {p: review.verdict(case, p) for p in case.state.pairs} == dict(result.verdicts)
 
 
-def test_it_says_what_it_does_and_why(done: tuple[Path, run.CaseResult, list[str]]) -> None:
-    text = "\n".join(done[2])
+def test_it_says_what_it_does_and_why(ran: Ran) -> None:
     for step in ("1 Case", "2 Artifacts", "3 Fingerprint", "4 Compare", "5 Evidence", "6-8 Conditions", "9 Review"):
-        assert step in text
-    assert "on the comparison alone: linked, C5" in text
-    assert "on the comparison alone: independent, provenance not established (default)" in text
-    assert "z " in text
-    assert "missing" not in text
+        assert step in ran.text
+    assert "on the comparison alone: linked, C5" in ran.text
+    assert "on the comparison alone: independent, provenance not established (default)" in ran.text
+    assert "VERDICT S1:R1 (fine-tune, base): linked" in ran.text
+    assert "VERDICT S1:R2 (fine-tune, twin): independent" in ran.text
+    assert "missing, step" not in ran.text
+
+
+def test_it_ends_with_the_command_that_opens_the_case(ran: Ran) -> None:
+    assert ran.text.splitlines()[-1] == f"Open the same case:  mpk-tui '{ran.out / run.CASE}'"
+
+
+def test_the_command_leaves_a_strange_folder_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").write_text("mine")
+    assert main(["demo", "--out", str(tmp_path)]) == ExitCode.INTERNAL
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no demo made" in err
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
