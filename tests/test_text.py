@@ -20,7 +20,8 @@ def harmful(text: str) -> list[str]:
 @given(st.text(max_size=600))
 def test_nothing_that_controls_or_hides_comes_through(text: str) -> None:
     assert harmful(clean(text)) == []
-    assert len(clean(text, 50)) <= 50 + len("… (600 characters)")
+    # Spelled-out characters are longer than what they stand for: twice the limit is where they are cut as well.
+    assert len(clean(text, 50)) <= 2 * 50
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=400))
