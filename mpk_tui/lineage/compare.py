@@ -10,21 +10,21 @@ import numpy as np
 
 from mpk_tui import __version__
 from mpk_tui.lineage import findings, mechanisms, proposal
-from mpk_tui.lineage.identity import Delta, Identity, compare_tensors
-from mpk_tui.lineage.layers import LayerMap
-from mpk_tui.lineage.retention import (
+from mpk_tui.lineage.discriminator import (
     AGAINST,
     FOR,
     KEPT,
     LOW_AGAINST,
     LOW_FOR,
     MATRICES,
+    RESIDUAL,
     SEED,
-    STANDOUT,
-    TRIPLETS,
     RetentionTest,
     run_retention,
 )
+from mpk_tui.lineage.identity import Delta, Identity, compare_tensors
+from mpk_tui.lineage.layers import LayerMap
+from mpk_tui.lineage.retention import STANDOUT, TRIPLETS
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.units import LAYER_P, UnitTest, not_run, run_unit_tests
 from mpk_tui.progress import CancelToken, Report, silent
@@ -151,7 +151,7 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
             "rate is empirical."
         ),
         "assumption": "what was learned stands out from the bulk on the projecting side",
-        "basis": "residual coordinates",
+        "basis": test.basis if test is not None else RESIDUAL,
         "ran": test is not None and bool(test.matrices),
         "reason": reason,
         "source": "weights" if test is not None else "",
@@ -161,7 +161,7 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
         "rho": None,
         "parameters": {
             "triplets": TRIPLETS, "standout": STANDOUT, "at_most_matrices": MATRICES,
-            "speaks_for_from": FOR, "and_lower_quartile_from": LOW_FOR, "and_r_top_from": KEPT,
+            "speaks_for_from": FOR, "and_lower_quartile_from": LOW_FOR, "and_shared_from": KEPT,
             "speaks_against_below": AGAINST,
             "or_lower_quartile_below": LOW_AGAINST, "seed_pattern_below": SEED,
         },
@@ -170,6 +170,7 @@ def _retention_record(test: RetentionTest | None, a: Side, b: Side, identity: Id
     if test is None:
         return record
     record["reading"] = test.reading
+    record["shared"] = _round(test.kept)
     record["directions"] = [
         {
             "of": of,

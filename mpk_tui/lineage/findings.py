@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mpk_tui.lineage.discriminator import RetentionTest
 from mpk_tui.lineage.identity import Identity
-from mpk_tui.lineage.retention import RetentionTest
 from mpk_tui.lineage.units import UnitTest
 
 IDENTICAL = "identical"
@@ -156,7 +156,7 @@ def _ratios(test: RetentionTest) -> str:
         for name, d in (("A in B", test.forward), ("B in A", test.backward))
         if d.counts and d.ratio is not None
     ]
-    return "; ".join(shown) or "undefined"
+    return "; ".join([*shown, f"shared {test.kept:.2f}"]) if shown else "undefined"
 
 
 def _telling_equal(identity: Identity) -> int:

@@ -89,13 +89,13 @@ _TEST = record(
     {
         "name": STR, "family": STR, "statement": STR, "assumption": STR, "basis": STR, "ran": BOOL, "reason": STR,
         "source": STR, "p": P, "p_is_bound": BOOL, "z": maybe(NUM), "rho": maybe(NUM), "parameters": {"type": "object"},
-        "layers": listing(_LAYER), "reading": choice("for", "against", "seed", "abstains"),
+        "layers": listing(_LAYER), "reading": choice("for", "against", "seed", "abstains"), "shared": NUM,
         "directions": listing(
-            record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "lower_quartile": maybe(NUM), "top": NUM, "rest": NUM,
-                    "matrices": COUNT})
+            record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "lower_quartile": maybe(NUM),
+                    "top": NUM, "rest": NUM, "matrices": COUNT})
         ),
     },
-    optional=("reading", "directions"),
+    optional=("reading", "shared", "directions"),
 )  # fmt: skip
 _ANSWER: dict[str, Schema] = {"answer": choice("met", "not-met", "undetermined"), "basis": STR, "reason": STR}
 COMPARE = record(

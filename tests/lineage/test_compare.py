@@ -168,8 +168,9 @@ def test_a_rotated_residual_stream_is_seen_by_the_anchored_form(tmp_path: Path) 
     record = compare(BASE, variant(tmp_path, rotate))
     assert abs(unit_test(record, "ffn.aligned")["rho"]) < 0.2
     assert min(layer["z"] for layer in unit_test(record, "ffn.anchored")["layers"]) > 50
-    # The residual basis is gone, so the discriminator has nothing to work on, and nothing is claimed.
-    assert record["finding"] == "common-origin-unresolved"
+    # The residual basis is gone; the discriminator works through the embeddings of shared tokens.
+    assert record["tests"][2]["basis"] == "embeddings of shared tokens"
+    assert record["finding"] == "shared-trained-ancestor"
 
 
 def test_dropped_layers_are_mapped(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpk_tui.lineage.retention import Direction, MatrixRetention, Retention, _verdict, retention, top_triplets
+from mpk_tui.lineage.discriminator import RESIDUAL, Direction, MatrixRetention, both_directions, read
+from mpk_tui.lineage.retention import Retention, top_triplets
 
 N, M = 192, 256
 
@@ -17,11 +18,7 @@ def _spikes(rng: np.random.Generator, strength: float, rank: int = 12) -> np.nda
 
 
 def _both(a: np.ndarray, b: np.ndarray, n: int) -> MatrixRetention:
-    a, b = a.astype(np.float32), b.astype(np.float32)
-    inner = float((a.astype(float) * b).sum())
-    return MatrixRetention(
-        "x", n, n, retention(top_triplets(a, seed=(1, n)), inner, b), retention(top_triplets(b, seed=(2, n)), inner, a)
-    )
+    return both_directions("x", n, n, a.astype(np.float32), b.astype(np.float32), n)
 
 
 def _world(kind: str, strength: float = 60.0, count: int = 8) -> list[MatrixRetention]:
@@ -45,32 +42,32 @@ def _world(kind: str, strength: float = 60.0, count: int = 8) -> list[MatrixRete
 
 
 def test_a_descendant_speaks_for_a_trained_ancestor() -> None:
-    test = _verdict(tuple(_world("descendant")), "")
+    test = read(RESIDUAL, tuple(_world("descendant")), "")
     assert test.reading == "for"
     assert test.forward.ratio == pytest.approx(1.0, abs=0.05)
 
 
 def test_siblings_of_a_seed_show_the_seed_pattern() -> None:
-    test = _verdict(tuple(_world("siblings of a seed")), "")
+    test = read(RESIDUAL, tuple(_world("siblings of a seed")), "")
     assert test.reading == "seed"
     assert test.forward.rest > 0.5  # the bulk agrees, and that is the point
 
 
 def test_unrelated_matrices_have_no_ratio() -> None:
-    test = _verdict(tuple(_world("unrelated")), "")
+    test = read(RESIDUAL, tuple(_world("unrelated")), "")
     assert test.reading == "abstains"
     assert test.forward.ratio is None
 
 
 def test_nothing_learned_means_nothing_said() -> None:
-    test = _verdict(tuple(_world("siblings of a seed", strength=0.0)), "")
+    test = read(RESIDUAL, tuple(_world("siblings of a seed", strength=0.0)), "")
     assert test.reading == "abstains"
     assert not test.forward.counts
 
 
 def test_an_untrained_side_never_speaks_for() -> None:
     # A was trained from B's initialisation: B's own directions mean nothing, A's are missing in B.
-    test = _verdict(tuple(_world("one side untrained")), "")
+    test = read(RESIDUAL, tuple(_world("one side untrained")), "")
     assert test.reading in ("against", "seed")
     assert not test.backward.counts
 
@@ -78,13 +75,13 @@ def test_an_untrained_side_never_speaks_for() -> None:
 def test_one_direction_against_outweighs_the_other() -> None:
     good = Retention(1.0, 1.0, 1.0, 5)
     bad = Retention(0.8, 1.0, 0.8, 5)
-    test = _verdict(tuple(MatrixRetention("x", i, i, good, bad) for i in range(6)), "")
+    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, good, bad) for i in range(6)), "")
     assert test.reading == "against"
 
 
 def test_between_the_ranges_it_abstains() -> None:
     middle = Retention(0.93, 1.0, 0.93, 5)
-    test = _verdict(tuple(MatrixRetention("x", i, i, middle, middle) for i in range(6)), "")
+    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, middle, middle) for i in range(6)), "")
     assert test.reading == "abstains"
     assert "between" in test.reason
 
@@ -93,7 +90,7 @@ def test_a_good_median_with_a_bad_quarter_speaks_against() -> None:
     # Seen on siblings of a seed that trained far from it: medians 1.02 and 1.06, lower quartiles 0.6 and 0.8.
     good, bad = Retention(0.2, 0.2, 1.05, 5), Retention(0.1, 0.2, 0.5, 5)
     rows = [good] * 6 + [bad] * 4
-    test = _verdict(tuple(MatrixRetention("x", i, i, r, r) for i, r in enumerate(rows)), "")
+    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, r, r) for i, r in enumerate(rows)), "")
     assert test.forward.ratio == 1.05
     assert test.reading == "against"
 
@@ -101,12 +98,20 @@ def test_a_good_median_with_a_bad_quarter_speaks_against() -> None:
 def test_what_is_hardly_kept_at_all_never_speaks_for() -> None:
     # Far from a shared start the bulk is lost as well, and what two runs learn alike can outweigh the rest of it.
     faint = Retention(0.25, 0.22, 1.14, 5)
-    test = _verdict(tuple(MatrixRetention("x", i, i, faint, faint) for i in range(6)), "")
+    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, faint, faint) for i in range(6)), "")
     assert test.reading == "abstains"
+    assert "too little" in test.reason
+
+
+def test_scale_does_not_decide() -> None:
+    small, large = Retention(0.35, 0.33, 1.06, 5), Retention(1.5, 1.4, 1.07, 5)
+    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, small, large) for i in range(6)), "")
+    assert test.reading == "for"
+    assert test.kept == pytest.approx(0.725, abs=0.01)
 
 
 def test_no_matrices_is_a_reason() -> None:
-    test = _verdict((), "no body matrices of equal shape at matched layers")
+    test = read(RESIDUAL, (), "no body matrices of equal shape at matched layers")
     assert test.reading == "abstains"
     assert test.reason.startswith("no body matrices")
     assert test.forward == Direction(False, None, None, 0.0, 0.0, 0)
