@@ -20,7 +20,7 @@ _SIGN = 1 << 255
 
 # y of the two pairs of points of order 8; with 0 (order 4), 1 (the identity) and -1 (order 2), and with the two
 # encodings p and p + 1 that stand for 0 and 1, these are all y of points whose order divides 8.
-_Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303021540
+_Y8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
 LOW_ORDER_Y = frozenset({0, 1, P - 1, P, P + 1, _Y8, P - _Y8})
 
 Point = tuple[int, int, int, int]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
+
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
 from mpk_tui.bundle.schema import (
@@ -226,7 +228,8 @@ def parse(payload: bytes) -> Manifest:
     value = canonical.decode(payload, limits.MANIFEST, where=where)
     if not isinstance(value, dict):
         raise MalformedError("expected a map", where=where)
-    if canonical.encode(value, limits.MANIFEST) != payload:
+    # A second, independent check of the canonical form: what the library would write.
+    if msgpack.packb(value, use_bin_type=True) != payload:
         raise MalformedError("is not in canonical form", where=where)
     if "v" not in value:
         raise MalformedError("field 'v' is missing", where=where)

@@ -53,6 +53,9 @@ def trusting(*people: Person, **policy: Any) -> TrustStore:
     return TrustStore(people or (person("Anna", ANNA),), Policy(**policy) if policy else Policy())
 
 
+DEFAULT_STORE = trusting()
+
+
 def salts() -> Callable[[], bytes]:
     counter = iter(range(1000))
     return lambda: hashlib.sha256(b"salt %d" % next(counter)).digest()
@@ -233,7 +236,7 @@ def check(
     data: bytes | Envelope, store: TrustStore | None = None, now: int = NOW, expected: Expected | None = None
 ) -> Outcome:
     raw = data if isinstance(data, bytes) else data.to_bytes()
-    return verify(raw, store or trusting(), now, expected)
+    return verify(raw, store or DEFAULT_STORE, now, expected)
 
 
 def flips(data: bytes) -> Iterator[bytes]:
