@@ -72,7 +72,12 @@ def preview(case: Case) -> Preview:
     for pair in state.pairs:
         verdict = verdict_of(state, pair)
         pairs.append((pair, verdict.display, verdict.statements))
-    warnings = [f"the log names a folder or file of this machine: {a.path}" for a in state.artifacts.values() if a.path]
+    rehashed = {e.params.get("id") for e in case.entries if e.act == "hash_after"}
+    warnings = [
+        f"{a} was not hashed again after the analysis (mpk-tui case rehash)"
+        for a in state.artifacts
+        if a not in rehashed
+    ]
     return Preview(f"{state.id} {state.title}".strip(), tuple(pairs), _sequence(case)[0], tuple(warnings))
 
 

@@ -22,7 +22,7 @@ from mpk_tui.canonical import encode
 from mpk_tui.checkpoint.folder import INDEX, list_folder
 from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.open import open_checkpoint
-from mpk_tui.errors import MalformedError, UnstableFileError, UnsupportedError, UsageError
+from mpk_tui.errors import LimitError, MalformedError, UnstableFileError, UnsupportedError, UsageError
 from mpk_tui.fingerprint.hashing import FileHash, Hashes, hash_checkpoint, tensor_root
 from mpk_tui.progress import CancelToken, Report, silent
 
@@ -126,7 +126,7 @@ def _one(
         hashes = hash_checkpoint(checkpoint, report, cancel)
     except UnstableFileError as error:
         return Recheck(str(path), None, Word.MISMATCH, f"{path}: unstable, it changed while it was read ({error}).")
-    except (MalformedError, UnsupportedError, UsageError) as error:
+    except (LimitError, MalformedError, UnsupportedError, UsageError) as error:
         return Recheck(str(path), None, Word.MISMATCH, f"{path}: cannot be read as a checkpoint ({error.diagnosis()}).")
     leaves = {t.name: hashtree.leaf_hash(t.item()) for t in hashes.tensors}
     artifact = _closest(contents, roots, hashes, leaves, taken)
