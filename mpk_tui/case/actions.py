@@ -12,7 +12,7 @@ from typing import Any
 from mpk_tui import canonical, hashtree
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import CUSTODY, FACTS, ROLES, UNDOABLE, Artifact, undone_entries
-from mpk_tui.case.store import ATTACHMENTS, COMPARISONS, FINGERPRINTS, SLUG, Case
+from mpk_tui.case.store import ATTACHMENTS, COMPARISONS, FINGERPRINTS, PATHS, SLUG, Case
 from mpk_tui.constitution import norm
 from mpk_tui.constitution.answers import ANSWERS, BASES, KINDS, Answer, Evidence, Hop
 from mpk_tui.constitution.verdict import LICENSE
@@ -58,9 +58,9 @@ def add_artifact(case: Case, path: Path, *, role: str, id: str = "", label: str 
         raise UsageError("an artifact id has letters, digits and _ . - only", where=repr(name[:80]))
     if name in case.state.artifacts:
         raise UsageError(f"the id {name!r} is taken", hint="Give another with --id")
-    case.append(
-        "artifact", {"id": name, "role": role, "label": label or path.name or absolute, "path": absolute, "note": note}
-    )
+    last = Path(absolute).name or "root"
+    case.keep(PATHS, name, absolute.encode())
+    case.append("artifact", {"id": name, "role": role, "label": label or last, "name": last, "note": note})
     return case.state.artifacts[name]
 
 
@@ -99,6 +99,18 @@ def fingerprint_artifact(
     made = measure_fingerprint(_artifact(case, id), report, cancel)
     record_fingerprint(case, id, made)
     return made
+
+
+def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None) -> bool:
+    """Hash an artifact again after the analysis and journal whether it is unchanged (``hash_after``)."""
+    artifact = _artifact(case, id)
+    if not artifact.fingerprint:
+        raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
+    made = measure_fingerprint(artifact, report, cancel)
+    before = stored_fingerprint(case, id)
+    same = (made.root, made.files) == (before.root, before.files)
+    case.append("hash_after", {"id": id, "root": made.root.hex()}, obj=made.root, result="same" if same else "changed")
+    return same
 
 
 def measure_fingerprint(artifact: Artifact, report: Report = silent, cancel: CancelToken | None = None) -> Fingerprint:

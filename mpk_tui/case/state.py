@@ -23,7 +23,8 @@ class Artifact:
         id: Short name within the case.
         role: ``subject``, ``reference``, ``adapter`` or ``tokenizer``.
         label: What people call it.
-        path: As given on this machine; never leaves it.
+        path: As given on this machine.  It is kept beside the journal, not in it, and never leaves the machine.
+        name: Last component of the path, as journalled.
         note: On intake: where it came from, how it was copied.
         fingerprint: SHA-256 of its fingerprint file, hex, or empty.
         root: Tensor root, hex, or empty.
@@ -33,7 +34,8 @@ class Artifact:
     id: str
     role: str
     label: str
-    path: str
+    path: str = ""
+    name: str = ""
     note: str = ""
     fingerprint: str = ""
     root: str = ""
@@ -135,9 +137,8 @@ def _facts(s: CaseState, e: Entry) -> CaseState:
 
 def _artifact(s: CaseState, e: Entry) -> CaseState:
     p = _strings(e.params)
-    return replace(
-        s, artifacts={**s.artifacts, p["id"]: Artifact(p["id"], p["role"], p["label"], p["path"], p.get("note", ""))}
-    )
+    made = Artifact(p["id"], p["role"], p["label"], name=p["name"], note=p["note"])
+    return replace(s, artifacts={**s.artifacts, made.id: made})
 
 
 def _artifact_removed(s: CaseState, e: Entry) -> CaseState:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +21,7 @@ from mpk_tui.files import write_file
 
 JOURNAL = "journal.mpkj"
 LOCK = "lock"
-FINGERPRINTS, COMPARISONS, ATTACHMENTS = "fingerprints", "comparisons", "attachments"
+FINGERPRINTS, COMPARISONS, ATTACHMENTS, PATHS = "fingerprints", "comparisons", "attachments", "paths"
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
 
@@ -38,7 +39,7 @@ class Case:
         self._lock = lock
         self._entries = list(journal.entries)
         self._writer = None if lock is None else Writer(root / JOURNAL, journal)
-        self._state = fold(self._entries)
+        self._state = self._located(fold(self._entries))
 
     def __enter__(self) -> Case:
         return self
@@ -85,11 +86,22 @@ class Case:
         after = self._entries[-1].at if self._entries else 0
         name = who or self._state.examiner or str(params.get("facts", {}).get("examiner", ""))
         entry = make_entry(len(self._entries), name, role, act, params, obj, result, note, after)
-        state = fold([*self._entries, entry])  # a record that cannot be folded must never reach the disk
+        state = self._located(fold([*self._entries, entry]))  # a record that cannot be folded must never reach the disk
         self._writer.append(entry)
         self._entries.append(entry)
         self._state = state
         return entry
+
+    def _located(self, state: CaseState) -> CaseState:
+        """The state with the paths of this machine, which are kept beside the journal and never signed."""
+        artifacts = {}
+        for name, artifact in state.artifacts.items():
+            try:
+                path = (self.root / PATHS / name).read_text("utf-8")
+            except (OSError, UnicodeDecodeError):
+                path = artifact.name  # a case that was carried over: the analyst is told when it is needed
+            artifacts[name] = replace(artifact, path=path)
+        return replace(state, artifacts=artifacts)
 
     def keep(self, folder: str, name: str, data: bytes) -> Path:
         """Write a file of the case, whole or not at all; an equal one is left as it is."""

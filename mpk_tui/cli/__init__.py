@@ -81,15 +81,15 @@ def main(argv: list[str] | None = None) -> int:
                     signal.signal(signum, _terminate)
                 except ValueError:  # not the main thread: an embedding program keeps its own handlers
                     break
-    module = importlib.import_module(f"mpk_tui.cli.{name}")
-    parser = argparse.ArgumentParser(
-        prog=f"mpk-tui {name}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    module.add_arguments(parser)
     try:
+        module = importlib.import_module(f"mpk_tui.cli.{name}")
+        parser = argparse.ArgumentParser(
+            prog=f"mpk-tui {name}",
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(parser)
         parsed = parser.parse_args(rest)
         code = int(module.run(parsed))
         sys.stdout.flush()

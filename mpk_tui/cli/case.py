@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     p.add_argument("artifact", metavar="ID")
     p = add("fingerprint", "hash artifacts and keep their fingerprints")
     p.add_argument("artifacts", nargs="*", metavar="ID", help="default: all without one")
+    p = add("rehash", "hash artifacts again after the analysis and record whether they are unchanged")
+    p.add_argument("artifacts", nargs="*", metavar="ID", help="default: all with a fingerprint")
     p = add("compare", "compare pairs and keep the records")
     p.add_argument("pairs", nargs="*", metavar="PAIR", help="default: all that were not compared")
     p.add_argument("--json", action="store_true")
@@ -140,6 +142,14 @@ def _fingerprint(case: Case, args: argparse.Namespace) -> int:
         made = actions.fingerprint_artifact(case, name, progress_bar())
         emit(f"{name}  tensor root {made.root.hex()}")
     return ExitCode.OK
+
+
+def _rehash(case: Case, args: argparse.Namespace) -> int:
+    chosen = args.artifacts or [a.id for a in case.state.artifacts.values() if a.fingerprint]
+    changed = [name for name in chosen if not actions.rehash_artifact(case, name, progress_bar())]
+    for name in chosen:
+        emit(f"{name}  {'CHANGED since its fingerprint' if name in changed else 'unchanged'}")
+    return ExitCode.MISMATCH if changed else ExitCode.OK
 
 
 def _compare(case: Case, args: argparse.Namespace) -> int:
@@ -343,7 +353,7 @@ def _wizard(case: Case, args: argparse.Namespace) -> int:
 
 
 _ACTS: dict[str, Run] = {
-    "set": _set, "add": _add, "remove": _remove, "fingerprint": _fingerprint, "compare": _compare,
+    "set": _set, "add": _add, "remove": _remove, "fingerprint": _fingerprint, "rehash": _rehash, "compare": _compare,
     "evidence": _evidence, "answer": _answer, "propose": _propose, "accept": _accept, "rationale": _rationale,
     "gaps": _gaps, "note": _note, "custody": _custody, "status": _status, "verdict": _verdict, "log": _log,
     "undo": _undo, "redo": _redo, "wizard": _wizard,

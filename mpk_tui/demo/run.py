@@ -98,6 +98,9 @@ def run_case(out: Path, say: Say, report: Report = silent) -> CaseResult:
         _judge_twin(case, say)
         verdicts = {pair: review.verdict(case, pair) for pair in (LINKED_PAIR, TWIN_PAIR)}
         say("9 Review")
+        for artifact in list(case.state.artifacts.values()):
+            same = actions.rehash_artifact(case, artifact.id, report)
+            say(f"  {artifact.id} hashed again after the analysis: {'unchanged' if same else 'CHANGED'}")
         for pair, found in verdicts.items():
             _explain(case, pair, found, say)
         for gap in review.status(case):

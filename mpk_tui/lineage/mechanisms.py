@@ -92,8 +92,8 @@ def _quantized(a: Side, b: Side, change: _Change) -> tuple[float, dict[str, Any]
     if bits > 8 or change.cosine is None:
         return None
     floor = _COSINE_FLOOR[bits]
-    one = "both sides store" if bits_a <= 8 and bits_b <= 8 else "one side stores"
-    speaks = [f"{one} its matrices in about {bits} bits"]
+    both = bits_a <= 8 and bits_b <= 8
+    speaks = [f"{'both sides store their' if both else 'one side stores its'} matrices in about {bits} bits"]
     against: list[str] = []
     if change.cosine >= floor:
         speaks.append(f"median cosine {change.cosine:.5f} is what rounding to {bits} bits leaves (at least {floor})")

@@ -33,6 +33,8 @@ from mpk_tui.progress import CancelToken, Meter, Report
 FORMS = ("ffn.aligned", "ffn.anchored")
 LAYER_P = 1e-3
 """A layer counts as matched from this p on."""
+SAME_INDEX = 0.80
+"""Where this share of layers matches by index, no other pairing is looked for."""
 _SEEDS = {"ffn.aligned": 11, "ffn.anchored": 12}
 
 
@@ -114,14 +116,28 @@ def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> tup
         for form in FORMS
     }
     usable = [s for s in sources.values() if not isinstance(s, str)]
-    layer_map = choose_map(depth_a, depth_b, _best_matrix(usable, depth_a, depth_b, cancel))
-    if layer_map is None:
+    if depth_a == depth_b:
+        layer_map = LayerMap(tuple((i, i) for i in range(depth_a)), 1, "same index")
+        found = _run_all(sources, layer_map, report, cancel)
+        if any(t.matched >= SAME_INDEX for t in found):
+            return found, layer_map
+    other = choose_map(depth_a, depth_b, _best_matrix(usable, depth_a, depth_b, cancel))
+    if other is None:
         reason = f"{depth_a} and {depth_b} layers, and nothing to find which belong together"
         return [not_run(form, s if isinstance(s, str) else reason) for form, s in sources.items()], None
-    out = []
-    for form, source in sources.items():
-        out.append(not_run(form, source) if isinstance(source, str) else _run(form, source, layer_map, report, cancel))
-    return out, layer_map
+    if depth_a == depth_b and other.how == layer_map.how:
+        return found, layer_map
+    # p-values along a chosen path are multiplied by the number of layers to choose from, the same index among them.
+    return _run_all(sources, other, report, cancel), other
+
+
+def _run_all(
+    sources: dict[str, Source | str], layer_map: LayerMap, report: Report, cancel: CancelToken
+) -> list[UnitTest]:
+    return [
+        not_run(form, source) if isinstance(source, str) else _run(form, source, layer_map, report, cancel)
+        for form, source in sources.items()
+    ]
 
 
 @dataclass(frozen=True)

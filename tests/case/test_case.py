@@ -233,10 +233,16 @@ def test_a_changed_file_of_the_case_is_noticed(case: Case) -> None:
         case.kept("comparisons", "x", hashtree.sha256(b"data").hex())
 
 
-def test_the_state_is_a_fold(case: Case, tmp_path: Path) -> None:
+def test_the_state_is_a_fold_and_paths_stay_out_of_the_journal(case: Case, folder: Path, tmp_path: Path) -> None:
     add_pair(case, tmp_path)
     actions.note(case, "x")
-    assert fold(case.entries) == case.state
+    folded = fold(case.entries)
+    assert folded.answers == case.state.answers
+    assert folded.notes == case.state.notes
+    assert set(folded.artifacts) == set(case.state.artifacts)
+    assert case.state.artifacts["S1"].path == str(tmp_path / "subject.safetensors")
+    assert folded.artifacts["S1"].path == ""
+    assert str(tmp_path).encode() not in (folder / "journal.mpkj").read_bytes()
 
 
 def test_status_names_the_step_of_each_gap(case: Case, tmp_path: Path) -> None:
