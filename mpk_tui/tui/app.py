@@ -183,7 +183,8 @@ class Workbench(App[None]):
         """To where a gap can be closed."""
         if self.session is not None:
             self.session.look_at(gap.pair)
-            self.go(gap.step)
+            question = self.session.question_of(gap)
+            self.go(gap.step, **({"question": question} if question else {}))
 
     def action_go(self) -> None:
         """The Go overlay."""

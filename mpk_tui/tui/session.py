@@ -134,7 +134,7 @@ class Session:
         """What the case says of itself."""
         state = self.case.state
         rows = [("Case", state.id), *((label, state.facts.get(n, "") or "–") for n, label in wording.FACTS)]
-        rows.append(("Folder", str(self.case.root)))
+        rows.append(("Folder", str(self.case.root.absolute())))
         rows.append(("Norm", f"Model Provenance Constitution {state.norm}"))
         rows += [("Custody", f"{act}: {text}") for _, act, text in state.custody]
         rows += [("Note", text) for _, text in state.notes]
@@ -162,6 +162,12 @@ class Session:
         """What is open, blocking ones first."""
         found = [Gap(PLACE_OF_STEP[g.step], g.pair, g.sentence, g.blocking) for g in review.status(self.case)]
         return sorted(found, key=lambda g: not g.blocking)
+
+    def question_of(self, gap: Gap) -> str:
+        """The question that a gap names, or empty."""
+        group = {"conditions": self.norm.order, "mechanism": self.norm.mechanisms, "exclusions": self.norm.exclusions}
+        words = gap.text.lower().replace(":", " ").split()
+        return next((w for w in words if w in group.get(gap.step, ())), "")
 
     def open_steps(self) -> dict[str, int]:
         """Number of blocking gaps by screen."""
@@ -449,9 +455,9 @@ class Session:
         evidence = sum(len(e) for e in state.evidence.values())
         return [
             f"case {state.id}, examiner {state.examiner}, constitution {state.norm} with the digest of its data",
-            f"{len(state.artifacts)} artifacts with {sum(bool(a.fingerprint) for a in state.artifacts.values())} "
-            "fingerprints: file hashes, tensor hashes, features (these may be confidential)",
-            f"{len(state.comparisons)} comparisons, {evidence} items of evidence, {answers} answers, "
-            f"{len(state.rationale)} rationales, {len(state.notes)} notes",
+            f"artifacts: {len(state.artifacts)}, fingerprints: {sum(bool(a.fingerprint) for a in self.artifacts)}, "
+            "with file hashes, tensor hashes, features (these may be confidential)",
+            f"comparisons: {len(state.comparisons)}, items of evidence: {evidence}, answers: {answers}, "
+            f"rationales: {len(state.rationale)}, notes: {len(state.notes)}",
             f"the journal, {len(self.case.entries)} entries, with everything that was taken back",
         ]

@@ -7,6 +7,7 @@ writing happen in a job.  The passphrase lives as long as it takes to open the k
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 from mpk_tui.bundle import build, from_case
 from mpk_tui.bundle.dsse import bundle_id
 from mpk_tui.bundle.manifest import Signer
+from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.toolfacts import tool_facts
+from mpk_tui.bundle.verify import inspect
 from mpk_tui.case.store import Case
-from mpk_tui.errors import StorageError, UsageError
+from mpk_tui.errors import MalformedError, StorageError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.keys import private
 from mpk_tui.keys.passphrase import Passphrase
@@ -37,10 +40,16 @@ class Sealed:
 def preview_lines(case: Case) -> list[str]:
     """What would be signed, before any key is opened."""
     seen = from_case.preview(case)
-    lines = [f"{seen.case}: bundle {seen.seq} of this case"]
+    lines: list[str] = []
     for pair, display, statements in seen.pairs:
         lines += [f"{pair}: {display}", *(f"  {s}" for s in statements)]
     return [*lines, *(f"Note: {w}" for w in seen.warnings), "Features and tensor digests may be confidential."]
+
+
+def title(case: Case) -> str:
+    """Which bundle it would be."""
+    seen = from_case.preview(case)
+    return f"Sign bundle {seen.seq} of case {seen.case}"
 
 
 def proposed_path(case: Case) -> Path:
@@ -78,7 +87,11 @@ def prepare(case: Case, values: dict[str, str]) -> tuple[Callable[[Report, Cance
         envelope = build.build(contents, [signer])
         cancel.check()
         envelope = build.sign(envelope, key.public, key.sign)
-        write_file(path, envelope.to_bytes())
+        data = envelope.to_bytes()
+        looked = inspect(data, time.time_ns() // 1_000_000)
+        if looked.verdict is not Word.VALID:  # nothing is written that a verifier would refuse
+            raise MalformedError(f"cannot be signed, it would read {looked.verdict}: {looked.words}", where=str(path))
+        write_file(path, data)
         return Sealed(path, bundle_id(envelope.payload), contents.seq)
 
     return work, path

@@ -45,6 +45,8 @@ def run(case: Path | None, *, new: bool = False, read_only: bool = False) -> int
     reason = refuse_reason(dict(os.environ), sys.stdin.isatty(), sys.stderr.isatty())
     if reason:
         raise UsageError(reason, hint="The same questions, line by line: mpk-tui case wizard CASE")
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # where a shell exports them they would freeze the size against every resize
     from mpk_tui.tui.app import Workbench
 
     app = Workbench(case, new=new, read_only=read_only)

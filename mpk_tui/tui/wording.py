@@ -18,11 +18,11 @@ from mpk_tui.tui.tables import tables
 
 ANSWERS = (("met", "met (m)"), ("not-met", "not met (n)"), ("undetermined", "undetermined (u)"))
 KINDS = (
-    ("a", "(a) official documentation of the releasing organisation, naming origin and method"),
-    ("b", "(b) checkpoint verification: hashes, layer comparison, reproducible derivation"),
-    ("c", "(c) peer-reviewed analysis by a third party"),
-    ("context", "context: never enough, alone or together"),
-    ("denial", "denial by the author"),
+    ("a", "(a) official documentation"),
+    ("b", "(b) checkpoint verification"),
+    ("c", "(c) peer-reviewed analysis"),
+    ("context", "context"),
+    ("denial", "author's denial"),
 )
 FACTS = (
     ("title", "Title"),

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 from tiny_models import checkpoint, weights
-from tui_driver import SMALL, WIDE, drive, keys, paste, picture, until
+from tui_driver import NARROW, SMALL, WIDE, drive, keys, paste, picture, until
 
 from mpk_tui.case import actions, create_case, open_case
 from mpk_tui.tui.app import Workbench
@@ -291,7 +291,7 @@ def test_hostile_labels_and_names_reach_no_terminal(tmp_path: Path, case: Path) 
         assert not any(c in seen for c in "\x1b\x9b\u202e\u200b")
         assert "sus[/]pect\\x1b[2J\\u202egnp\\u200b [bold]x" in seen
 
-    drive(app, script, WIDE)
+    drive(app, script, NARROW)
 
 
 def test_resize_keeps_the_screen_and_shows_panes(case: Path, models: tuple[Path, Path]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
-from tui_driver import SMALL, WIDE, drive, picture
+from tui_driver import SMALL, WIDE, drive, picture, until
 
+from mpk_tui.case import create_case
 from mpk_tui.tui import keys
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.screens import _WHERE, make
@@ -81,3 +84,17 @@ def test_go_refuses_case_steps_without_a_case() -> None:
         assert app.screen.NAME == "verify"  # type: ignore[attr-defined]
 
     drive(app, script, SMALL)
+
+
+def test_keys_typed_faster_than_screens_open(tmp_path: Path) -> None:
+    create_case(tmp_path / "case", id="T-1", title="Test", examiner="Kim").close()
+    app = Workbench(tmp_path / "case")
+
+    async def script(pilot: Pilot[Any]) -> None:
+        for key in "g6g4g9":
+            pressed = events.Key(key, key)
+            pressed.set_sender(app)
+            app.post_message(pressed)
+        await until(pilot, lambda: getattr(app.screen, "NAME", "") == "review")
+
+    drive(app, script)

@@ -8,7 +8,7 @@ from typing import Any
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
-from tui_driver import SMALL, drive, picture, write
+from tui_driver import SMALL, drive, paste, picture
 
 from mpk_tui.errors import UsageError
 from mpk_tui.tui.app import Workbench
@@ -168,16 +168,16 @@ def test_form_stays_open_until_its_values_will_do() -> None:
         await pilot.pause()
         assert "! Say where it comes from." in picture(app)
         await pilot.press("right", "tab")
-        await write(pilot, "raise")
+        await paste(pilot, "raise")
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert "! a[/]b: that will not do" in picture(app)
         await pilot.press(*["backspace"] * 5)
-        await write(pilot, "card")
+        await paste(pilot, "card")
         await pilot.press("tab")
-        await write(pilot, "two\nlines")
+        await paste(pilot, "two\nlines")
         await pilot.press("tab")
-        await write(pilot, "s3cret")
+        await paste(pilot, "s3cret")
         assert "s3cret" not in picture(app)
         await pilot.press("enter")
         await pilot.pause()
@@ -206,11 +206,11 @@ def test_form_draft_survives_a_kill_and_holds_no_secret(tmp_path: Any) -> None:
 
     async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("tab")
-        await write(pilot, "card")
+        await paste(pilot, "card")
         await pilot.press("tab")
-        await write(pilot, "long text")
+        await paste(pilot, "long text")
         await pilot.press("tab")
-        await write(pilot, "s3cret")
+        await paste(pilot, "s3cret")
         await pilot.pause(0.8)
 
     drive(app, script)

@@ -46,11 +46,6 @@ async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 10
     raise AssertionError(f"did not happen within {seconds} s")
 
 
-async def write(pilot: Pilot[Any], text: str) -> None:
-    """Type text into the field that has the focus."""
-    await pilot.press(*[{" ": "space", "\n": "enter"}.get(c, c) for c in text])
-
-
 async def paste(pilot: Pilot[Any], text: str) -> None:
     """Paste text into the field that has the focus, as a terminal does."""
     pilot.app.post_message(events.Paste(text))

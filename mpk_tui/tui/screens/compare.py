@@ -39,6 +39,11 @@ class Compare(StepScreen):
         record = self.session.comparison
         return tables(record) if record is not None else []
 
+    def _at(self, all_tables: list[Table]) -> int:
+        """The table shown: the one looked at last, at first the first that has rows."""
+        with_rows = next((i for i, t in enumerate(all_tables) if t.rows), 0)
+        return self.session.at.get(f"table/{self.session.pair}", with_rows)
+
     def show(self) -> None:
         """The record of this pair, or how to get one."""
         session = self.session
@@ -53,7 +58,7 @@ class Compare(StepScreen):
         finding.update(plain(f"{record['finding']}: {record['sentence']}", 1200))
         self.query_one("#sides", Static).update(Content("\n".join(_side(n, record[n]) for n in ("a", "b"))))
         all_tables = self._tables()
-        at = session.at.get("table", 0) % len(all_tables)
+        at = self._at(all_tables)
         table = all_tables[at]
         self.query_one("#table-title", Static).update(plain(f"{at + 1}/{len(all_tables)} {table.title}", 600))
         self.query_one("#start", RowTable).show(table.rows, table.columns)
@@ -102,7 +107,10 @@ class Compare(StepScreen):
 
     def action_test(self) -> None:
         """The next table."""
-        self.session.at["table"] = self.session.at.get("table", 0) + 1
+        all_tables = self._tables()
+        if not all_tables:
+            return
+        self.session.at[f"table/{self.session.pair}"] = (self._at(all_tables) + 1) % len(all_tables)
         self.query_one("#start", RowTable).cursor = 0
         self.show()
 
@@ -120,7 +128,7 @@ class Compare(StepScreen):
         if record is None:
             return
         all_tables = self._tables()
-        table = all_tables[self.session.at.get("table", 0) % len(all_tables)]
+        table = all_tables[self._at(all_tables)]
         parts = []
         for column, cell in zip(table.columns, table.rows[event.index], strict=True):
             parts.append(Content.assemble((f"{column.title}: ", "bold"), clean(cell, 4000)))

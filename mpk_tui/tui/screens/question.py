@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -144,7 +144,10 @@ class QuestionScreen(StepScreen):
                 state = " · kept, but entered only with an answer: m, n or u"
         elif reason.dirty:
             state = " · Esc enters it"
-        self.query_one("#reason-label", Static).update(Content(f"Reason (r){state}"))
+        if reason.has_focus and not state.startswith(" · kept"):
+            state = " · Esc enters it"
+        name = "Reason, typing" if reason.has_focus else "Reason (r)"
+        self.query_one("#reason-label", Static).update(Content(f"{name}{state}"))
         self.query_one("#picks-label", Static).update(
             Content(f"Evidence (e, then space marks): {', '.join(self._picked) or 'none marked'}")
         )
@@ -226,11 +229,11 @@ class QuestionScreen(StepScreen):
 
     def action_reason(self) -> None:
         """Into the reason field."""
-        self.query_one("#reason").focus()
+        self.set_focus(self.query_one("#reason"))  # at once: the next key belongs to the field
 
     def action_pick(self) -> None:
         """Into the evidence list."""
-        self.query_one("#picks").focus()
+        self.set_focus(self.query_one("#picks"))
 
     @on(RowTable.Marked, "#picks")
     @on(RowTable.Picked, "#picks")
@@ -245,8 +248,11 @@ class QuestionScreen(StepScreen):
             self.show()
 
     @on(DraftArea.Changed, "#reason")
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
     def _typing(self) -> None:
-        self._labels()
+        if self.session.pair is not None:
+            self._labels()
 
     @on(Choice.Changed, "#answer")
     def _clicked(self, event: Choice.Changed) -> None:

@@ -147,7 +147,7 @@ class Review(StepScreen):
             return None
 
         form = Form(
-            "Sign",
+            signing.title(session.case),
             [
                 Field("key", "Private key file", hint="path of KEY.pem"),
                 Field("signer", "Signs as", value=session.case.state.examiner),

@@ -19,6 +19,7 @@ from mpk_tui.text import clean
 from mpk_tui.tui import keys
 from mpk_tui.tui.app import Workbench, workbench
 from mpk_tui.tui.safe import plain
+from mpk_tui.tui.screens.go import Go
 from mpk_tui.tui.session import Session
 
 
@@ -103,6 +104,14 @@ class StepScreen(Screen[None]):
     def on_resize(self, _: events.Resize) -> None:
         """The foot line says what fits."""
         self._foot()
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit typed so soon after ``g`` that it still arrived here belongs to the Go overlay."""
+        top = self.app.screen
+        place = next((p for p in keys.PLACES if p.digit == event.key), None)
+        if isinstance(top, Go) and place is not None:
+            event.stop()
+            top.call_later(top.action_place, place.name)
 
     def _frame(self) -> None:
         place = next((p for p in keys.PLACES if p.name == self.NAME), None)

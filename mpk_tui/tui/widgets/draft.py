@@ -43,6 +43,7 @@ class DraftArea(TextArea):
         self.read_only = locked
         draft = None if locked else drafts.get(name)
         self.load_text(clean_lines(entered) if draft is None else clean_lines(draft))
+        self.move_cursor(self.document.end)  # whoever comes back goes on writing
         return draft is not None and draft != entered
 
     @property

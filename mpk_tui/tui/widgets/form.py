@@ -118,6 +118,9 @@ class Form(ModalScreen[dict[str, str] | None]):
     def on_mount(self) -> None:
         """Put unfinished text back."""
         self._begun = self.values()
+        for area in self.query(TextArea):
+            if area.text:
+                area.move_cursor(area.document.end)
         found = False
         for f in self._fields:
             draft = self._drafts.get(self._draft(f)) if self._drafts is not None else None
@@ -126,6 +129,7 @@ class Form(ModalScreen[dict[str, str] | None]):
             widget = self.query_one(f"#f-{f.name}")
             if isinstance(widget, TextArea):
                 widget.load_text(clean_lines(draft))
+                widget.move_cursor(widget.document.end)
             elif isinstance(widget, Input):
                 widget.value = clean(draft, 4000)
             elif isinstance(widget, Choice) and draft in dict(f.options):

@@ -1,0 +1,134 @@
+"""Signing and verifying in the interface: gated, gives nothing away, and the bundle is one that anybody can verify."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+from tiny_models import checkpoint, weights
+from tui_driver import NARROW, SMALL, drive, keys, paste, picture, until
+
+from mpk_tui.bundle.trust import single_key
+from mpk_tui.bundle.verify import verify
+from mpk_tui.case import actions, create_case, open_case
+from mpk_tui.keys import private, public
+from mpk_tui.keys.passphrase import Passphrase
+from mpk_tui.tui.app import Workbench
+
+SECRET = "correct horse battery"
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A case that is ready to be signed."""
+    base = checkpoint(tmp_path / "base", weights(1))
+    copy = checkpoint(tmp_path / "copy", weights(1))
+    with create_case(tmp_path / "case", id="T-1", title="Test", examiner="Kim") as c:
+        actions.add_artifact(c, copy, role="subject", label="suspect[/]\x1b[2J")
+        actions.add_artifact(c, base, role="reference")
+        for artifact in ("S1", "R1"):
+            actions.fingerprint_artifact(c, artifact)
+        actions.compare_pair(c)
+        actions.accept_proposals(c)
+        for question in ("c1", "c2", "c3", "c5"):
+            actions.answer(c, question, "undetermined", reason="nothing bears on it")
+        actions.set_rationale(c, "S1:R1", "equal")
+    return tmp_path / "case"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A signing key."""
+    private.create(tmp_path / "kim.pem", Passphrase(SECRET.encode()))
+    return tmp_path / "kim.pem"
+
+
+def test_signs_and_verifies(case: Path, key: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mpkb"
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "9")
+        assert "Nothing blocks a signature" in picture(app)
+        await keys(pilot, "s")
+        shown = picture(app)
+        assert "S1:R1: linked" in shown
+        await paste(pilot, str(key))
+        app.screen.query_one("#f-out", Input).value = str(out)
+        app.screen.query_one("#f-passphrase", Input).focus()
+        await paste(pilot, "wrong")
+        await keys(pilot, "enter")
+        assert "! " in picture(app)
+        assert not out.exists()
+        app.screen.query_one("#f-passphrase", Input).value = ""
+        await paste(pilot, SECRET)
+        assert SECRET not in picture(app)
+        await keys(pilot, "enter")
+        await until(pilot, lambda: not app.jobs.live)
+        await pilot.pause()
+        assert "Signed and written" in picture(app)
+        await keys(pilot, "s")
+        assert "Sign bundle 1 of case T-1 Test" in picture(app)
+        await keys(pilot, "escape")
+
+        await keys(pilot, "g", "v", "o")
+        await paste(pilot, str(out))
+        app.screen.query_one("#f-key", Input).value = str(private.public_path(key))
+        app.screen.query_one("#f-checkpoint", Input).value = str(tmp_path / "base")
+        await keys(pilot, "ctrl+s")
+        await until(pilot, lambda: not app.jobs.live)
+        await pilot.pause()
+        shown = picture(app)
+        assert " VALID: " in shown
+        assert "does not endorse the conclusion" in shown.replace("\n ", " ")
+        assert "trusted: the given key (signs as 'Kim', role analyst)" in shown
+        await keys(pilot, "end")
+        assert "tensors: 21 same, 0 changed, 0 missing, 0 extra" in picture(app)
+
+    drive(app, script, SMALL)
+    outcome = verify(
+        out.read_bytes(), single_key(public.read_public(private.public_path(key))), time.time_ns() // 10**6
+    )
+    assert outcome.verdict == "VALID"
+    assert outcome.pairs[0].agrees
+    for file in case.rglob("*"):
+        if file.is_file():
+            assert SECRET.encode() not in file.read_bytes()
+
+
+def test_open_gaps_keep_the_key_closed(case: Path) -> None:
+    with open_case(case) as c:
+        actions.answer(c, "c1", "not-met", reason="")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "9", "s")
+        assert "Not yet: 1 to close first" in picture(app)
+        await keys(pilot, "enter")
+        shown = picture(app)
+        assert "6 Conditions" in shown
+
+    drive(app, script, SMALL)
+
+
+def test_verify_of_altered_and_foreign_files(tmp_path: Path) -> None:
+    (tmp_path / "junk.mpkb").write_bytes(b"\x96\xa5MPKB1junk\x1b[2J")
+    app = Workbench()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "v", "o", "ctrl+s")
+        assert "type the path of a bundle" in picture(app)
+        await keys(pilot, "escape")
+        for name, word in (("junk.mpkb", "MALFORMED: "), ("nowhere", "Not verified:")):
+            await keys(pilot, "g", "v", "o")
+            await paste(pilot, str(tmp_path / name))
+            await keys(pilot, "ctrl+s")
+            await until(pilot, lambda: not app.jobs.live)
+            await pilot.pause()
+            assert word in picture(app)
+
+    drive(app, script, NARROW)
