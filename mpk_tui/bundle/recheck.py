@@ -228,7 +228,11 @@ def _files(contents: Contents, artifact: str, checkpoint: Checkpoint, hashes: Ha
         else:
             changed.append(path)
     weights = {*checkpoint.weights, INDEX}
-    layout = tuple(p for p in changed if p in weights or (local[p].sha256 and local[p].sha256 == recorded[p]["sha256"]))
+    # A model card says nothing that a model computes with: rewritten, it is listed like one that was added.
+    prose = {p for p in changed if p.upper().startswith(("README", "LICENSE", "NOTICE")) and local[p].kind == "file"}
+    layout = tuple(
+        p for p in changed if p in weights | prose or (local[p].sha256 and local[p].sha256 == recorded[p]["sha256"])
+    )
     lists = Lists(
         same,
         tuple(changed),

@@ -127,6 +127,23 @@ def test_resharded_with_a_readme_still_matches(bundle: Envelope, tmp_path: Path,
     assert record["notices"]
 
 
+def test_a_rewritten_readme_is_listed_and_no_mismatch(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT, README__md="as it was", config_extra__json="{}")
+    made = w.contents(
+        findings=[], evidence=[], answers=[], features__S1=None, locations__S1=None,
+        verdict={"pairs": [default_verdict()], "decided_by": "Anna", "decided_at": 1},
+    )  # fmt: skip
+    sections = {**made.sections, **sections_for(folder, "S1")}
+    sections |= sections_for(write_folder(tmp_path / "r", REFERENCE), "R1")
+    signed = w.sealed(Contents(made.case, made.seq, made.prev, made.created, made.tool, sections))
+    (folder / "README.md").write_text("as somebody wants it")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.VALID
+    assert outcome.checkpoint[0]["files"]["changed"] == ["README.md"]
+    (folder / "config_extra.json").write_text('{"auto_map": "run me"}')
+    assert against(signed, folder).verdict is Word.MISMATCH
+
+
 def test_other_metadata_in_a_weight_file_is_layout(bundle: Envelope, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "suspect", REFERENCE)
     write_shard(path / "model.safetensors", REFERENCE, format="pt")
