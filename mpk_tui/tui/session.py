@@ -277,7 +277,7 @@ class Session:
         """An artifact in full."""
         return [
             f"{artifact.id} {artifact.role}: {artifact.label}",
-            f"Path: {artifact.path} (the journal names it, and so will a bundle's log)",
+            f"Path: {artifact.path} (kept on this machine only, in no journal and no bundle)",
             *([f"Intake: {artifact.note}"] if artifact.note else []),
             f"Tensor root: {artifact.root or 'not fingerprinted yet (g 3)'}",
             *([f"Scope: {artifact.scope}"] if artifact.scope else []),

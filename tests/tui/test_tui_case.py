@@ -361,3 +361,19 @@ def test_a_wrong_path_keeps_the_form_open(case: Path, tmp_path: Path) -> None:
         assert "artifact" not in acts(case)
 
     drive(app, script)
+
+
+def test_a_damaged_case_is_told_on_home(case: Path) -> None:
+    data = (case / "journal.mpkj").read_bytes()
+    (case / "journal.mpkj").write_bytes(data * 3)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        assert "! " in picture(app)
+        assert "chain" in picture(app)
+        await keys(pilot, "g", "6")
+        shown = picture(app)
+        assert "chain" in shown  # a fault is not pushed away by what comes after it
+        assert "Open or begin a case first." in shown
+
+    drive(app, script)

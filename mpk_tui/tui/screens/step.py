@@ -41,6 +41,7 @@ class StepScreen(Screen[None]):
     SCOPES: ClassVar[tuple[str, ...]] = ()
     AUTO_FOCUS: ClassVar[str | None] = "#start"
     _silence: Timer | None = None
+    _fault: str = ""
 
     @property
     def bench(self) -> Workbench:
@@ -168,16 +169,19 @@ class StepScreen(Screen[None]):
         line.update(Content("\n".join(lines)))
 
     def hear(self, line: str, seconds: float) -> None:
-        """Show a sentence above the keys for a while; it covers nothing."""
+        """Show a sentence above the keys for a while; it covers nothing, and does not push a fault away."""
         said = self.query_one("#said", Static)
+        standing = self._fault if said.display and self._fault != line else ""
+        self._fault = line if line.startswith("! ") else standing
         said.display = True
-        said.update(Content(f" {line}"))
+        said.update(Content("\n".join(f" {text}" for text in (standing, line) if text)))
         if self._silence is not None:
             self._silence.stop()
         self._silence = self.set_timer(seconds, self.hush)
 
     def hush(self) -> None:
         """Take the sentence away."""
+        self._fault = ""
         self.query_one("#said", Static).display = False
 
     # -- keys that all steps have -----------------------------------------------------------------------------------
