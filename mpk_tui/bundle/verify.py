@@ -289,7 +289,8 @@ def _endorsements(run: _Run, sealed: Envelope, body: Manifest, now: int, store: 
             run.found.append((Word.ALTERED, f"{where} is about other signatures than those of this file"))
             continue
         checked = check_signatures(e.message, e.signatures, (e.signer,), store)
-        known = any(store.find(k.keyid) or k.keyid in declared for k in e.signer.keys)
+        named = [*(k.keyid for k in e.signer.keys), *(s.keyid for s in e.signatures)]
+        known = any(store.find(keyid) or keyid in declared for keyid in named)
         if checked.faults and known:
             run.found += [(Word.ALTERED, f"{where}: {fault}") for fault in checked.faults]
             continue

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     except CancelledError:
         raise
     except MpkError as error:
-        # A wrong option stays a usage error; whatever else kept us from an answer is INTERNAL, no verdict on the bundle.
+        # A wrong option stays a usage error; whatever else kept us from an answer is INTERNAL.
         if isinstance(error, UsageError) and error.where is None:
             raise
         outcome = Outcome(Word.INTERNAL, error.diagnosis())

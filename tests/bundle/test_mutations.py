@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import workshop as w
 
+from mpk_tui import canonical
+from mpk_tui.bundle import listing, wording
+from mpk_tui.bundle.envelope import Envelope
 from mpk_tui.bundle.outcome import CODES, Outcome, Word
+from mpk_tui.errors import MpkError
 
 
 def small() -> bytes:
@@ -110,3 +116,60 @@ def test_every_mutated_envelope_part_is_refused_or_identical() -> None:
             data = mutate(blob.data, rng, base.payload)
             outcome = w.check(w.with_blob(base, blob.id, data=data))
             assert outcome.verdict in (Word.ALTERED, Word.MALFORMED, Word.LIMIT) or data == blob.data, blob.id
+
+
+STRANGE: tuple[Any, ...] = (
+    None, True, 0, -1, 1 << 62, 1.5, "", "c5", "\u202e" * 9, "S1:S1:S1", b"", bytes(32), [], {}, [[]], [b"x"], {"a": [1]},
+)  # fmt: skip
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """Every version of a plain value with one place exchanged for something strange, dropped or doubled."""
+    yield from STRANGE
+    if isinstance(value, dict):
+        for name in value:
+            yield {k: v for k, v in value.items() if k != name}
+            for inner in variants(value[name]):
+                yield {**value, name: inner}
+        yield {**value, "zz": 1}
+    if isinstance(value, list) and value:
+        yield value[1:]
+        yield [*value, value[-1]]
+        for inner in variants(value[0]):
+            yield [inner, *value[1:]]
+
+
+def test_signed_nonsense_ends_in_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    """A signer may be hostile: whatever stands in a field, correctly signed, no foreign exception comes out."""
+    base = w.sealed()
+    rng = random.Random(3)
+    found: Counter[str] = Counter()
+    for blob in base.blobs:
+        if blob.id == "doc.0":
+            continue
+        every = list(variants(canonical.decode(blob.data)))
+        for value in rng.sample(every, min(60, len(every))):
+            try:
+                made = w.with_section(base, blob.id, value)
+            except (MpkError, TypeError):  # no items to count: the workshop cannot commit to it
+                continue
+            found[answer(made)] += 1
+    every = list(variants(canonical.decode(base.payload)))
+    for value in rng.sample(every, 300):
+        found[answer(w.resigned(base, canonical.encode(value)))] += 1
+    assert found["MALFORMED"] > 500
+    assert sum(found.values()) > 1000
+    with capsys.disabled():
+        print(f" {sum(found.values())} signed: {dict(found)} ", end="")
+
+
+def answer(made: Envelope) -> str:
+    outcome = w.check(made)
+    for untrusted in (False, True):  # showing it must not fail either
+        wording.as_record(outcome, untrusted=untrusted)
+        contents = outcome.shown(untrusted=untrusted)
+        if contents is not None:
+            listing.lines(contents)
+            listing.sections_record(contents)
+        assert all(isinstance(line, str) for line in wording.lines(outcome, untrusted=untrusted))
+    return outcome.verdict.value

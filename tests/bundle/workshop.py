@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.bundle import build, consistency, dsse, endorsements, envelope
+from mpk_tui.bundle import build, commitments, consistency, dsse, endorsements, envelope
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.envelope import Blob, Envelope, SealedEndorsement, Signature
 from mpk_tui.bundle.manifest import CaseFacts, Signer, ToolFacts
@@ -195,6 +195,23 @@ def with_manifest(base: Envelope, change: Callable[[dict[str, Any]], Any], *keys
     value = canonical.decode(base.payload)
     change(value)
     return resigned(base, canonical.encode(value), *keys)
+
+
+def with_section(base: Envelope, section: str, value: Any, *keys: Key) -> Envelope:
+    """The content of a section exchanged, committed to and correctly signed, whatever it holds."""
+    row = next(s for s in canonical.decode(base.payload)["sections"] if s["id"] == section)
+    data = canonical.encode(value)
+    if row["kind"] == "blob":
+        digest = commitments.blob_digest(section, blob(base, section).salt, data)
+        count = 0
+    else:
+        digest, count = commitments.read_items(row["kind"], data, section).digest, len(value)
+
+    def change(manifest: dict[str, Any]) -> None:
+        entry = next(s for s in manifest["sections"] if s["id"] == section)
+        entry.update(size=len(data), count=count, digest=digest)
+
+    return with_manifest(with_blob(base, section, data=data), change, *keys)
 
 
 def with_blob(base: Envelope, section: str, **changes: Any) -> Envelope:
