@@ -1,11 +1,17 @@
-"""Schemas on disk are the ones that the code builds."""
+"""Schemas on disk are the ones that the code builds, and what the commands print follows them."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from mpk_tui.cli import main
+from mpk_tui.demo.run import prepare, run_case
+from mpk_tui.demo.seal import seal
 from mpk_tui.report.schemas import all_schemas, render
 
 FOLDER = Path(__file__).parent.parent / "schemas"
@@ -20,3 +26,50 @@ def test_schema_file_is_fresh(name: str) -> None:
 
 def test_no_schema_file_is_left_over() -> None:
     assert {p.name for p in FOLDER.glob("*.json")} == set(all_schemas())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo case that was signed."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    prepare(out)
+    run_case(out, lambda _: None)
+    seal(out, lambda _: None)
+    return out
+
+
+def printed(capsys: pytest.CaptureFixture[str], *args: str | Path) -> dict[str, object]:
+    main([str(a) for a in args])
+    value: dict[str, object] = json.loads(capsys.readouterr().out)
+    name = str(value["schema"]).removeprefix("mpk-tui/").replace("/", "-") + ".json"
+    schema = json.loads((FOLDER / name).read_text(encoding="ascii"))
+    jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
+    return value
+
+
+def test_what_the_commands_print_follows_the_schemas(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, tuned, twin = (demo / "checkpoints" / n for n in ("base", "fine-tune", "twin"))
+    printed(capsys, "fingerprint", base, "--json")
+    printed(capsys, "fingerprint", base, "--json", "--brief")
+    for a, b in ((base, tuned), (base, twin), (base, base)):
+        printed(capsys, "compare", a, b, "--json")
+    assert printed(capsys, "case", "status", demo / "case", "--json")["ready"] is True
+    assert printed(capsys, "case", "verdict", demo / "case", "--json")["complete"] is True
+    bundle, key = demo / "demo.mpkb", demo / "keys" / "demo.pub.pem"
+    assert printed(capsys, "verify", bundle, "--key", key, "--json")["verdict"] == "VALID"
+    assert printed(capsys, "verify", bundle, "--key", key, "--checkpoint", tuned, "--json")["verdict"] == "VALID"
+    edited = tmp_path / "edited"
+    shutil.copytree(tuned, edited)
+    (edited / "config.json").write_text("{}")
+    assert printed(capsys, "verify", bundle, "--key", key, "--checkpoint", edited, "--json")["verdict"] == "MISMATCH"
+    (tmp_path / "nobody").mkdir()
+    assert printed(capsys, "verify", bundle, "--trust", tmp_path / "nobody", "--json")["verdict"] == "UNTRUSTED"
+    broken = tmp_path / "broken.mpkb"
+    data = bytearray(bundle.read_bytes())
+    data[-100] ^= 1
+    broken.write_bytes(data)
+    assert printed(capsys, "verify", broken, "--key", key, "--json")["verdict"] == "ALTERED"
+    broken.write_bytes(data[:500])
+    assert printed(capsys, "verify", broken, "--key", key, "--json")["verdict"] == "MALFORMED"

@@ -207,7 +207,9 @@ def _without_ballast(names: list[str], tensors: dict[str, TensorHash]) -> tuple[
     """Split off regenerable buffers and copies of tensors that are stored twice (tied weights)."""
     alone = set(names)
     elsewhere = {t.sha256 for n, t in tensors.items() if n not in alone}
-    ballast = [n for n in names if _REGENERABLE.search(n) or tensors[n].sha256 in elsewhere]
+    # A matrix only: vectors of ones and zeros are equal everywhere, and a missing one must be told.
+    twice = [n for n in names if len(tensors[n].shape) > 1 and tensors[n].sha256 in elsewhere]
+    ballast = [n for n in names if _REGENERABLE.search(n) or n in set(twice)]
     return [n for n in names if n not in set(ballast)], ballast
 
 

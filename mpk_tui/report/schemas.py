@@ -136,12 +136,84 @@ COMPARE = record(
     }
 )  # fmt: skip
 
+_LISTS = record(
+    {k: COUNT if k == "same" else listing(STR) for k in ("same", "changed", "missing", "extra", "not_comparable")}
+)
+_VERDICT: dict[str, Schema] = {
+    "label": choice("linked", "independent", "none"), "display": STR, "conditions": listing(STR),
+    "mechanisms": listing(STR), "exclusions": listing(STR), "basis": STR, "statements": listing(STR),
+}  # fmt: skip
+VERIFY = record(
+    {
+        "schema": {"const": "mpk-tui/verify/1"},
+        "verdict": choice(
+            "VALID", "PARTIAL", "UNTRUSTED", "EXPIRED", "REVOKED", "REPLAY", "ALTERED", "MISMATCH", "INCONSISTENT",
+            "MALFORMED", "LIMIT", "UNSUPPORTED", "INTERNAL",
+        ),
+        "code": COUNT,
+        "words": STR,
+        "meaning": STR,
+        "bundle": maybe(HEX),
+        "trust_dated": maybe(INT),
+        "case": maybe(
+            record({"id": STR, "exhibit": STR, "root_exhibit": STR, "title": STR, "authority": STR, "purpose": STR,
+                    "seq": COUNT, "prev": maybe(HEX), "created": INT, "tool": STR})
+        ),
+        "signers": listing(
+            record({"id": STR, "role": STR, "keys": listing(HEX), "state": STR, "person": STR, "reason": STR})
+        ),
+        "sections": listing(
+            record({"id": STR, "kind": choice("blob", "merkle", "chain"), "size": COUNT, "count": COUNT, "state": STR,
+                    "withheld": COUNT, "reason": STR})
+        ),
+        "endorsements": listing(
+            record({"kind": STR, "at": INT, "id": STR, "role": STR, "state": STR, "person": STR, "statement": STR,
+                    "keys": listing(HEX)})
+        ),
+        "pairs": listing(
+            record(
+                {
+                    "pair": STR,
+                    "recomputed": maybe(record(_VERDICT)),
+                    "signed": maybe(
+                        record({**_VERDICT, "pair": STR, "rationale": STR, "alternatives": listing(STR),
+                                "limitations": listing(STR), "known_gaps": listing(STR)})
+                    ),
+                    "agrees": maybe(BOOL),
+                }
+            )
+        ),
+        "contradictions": listing(STR),
+        "notices": listing(STR),
+        "checkpoint": listing(
+            record({"path": STR, "artifact": maybe(STR), "result": STR, "sentence": STR, "tensors": _LISTS,
+                    "files": _LISTS, "notices": listing(STR)})
+        ),
+    }
+)  # fmt: skip
+
+_ITEM: dict[str, Schema] = {"id": STR, "role": STR, "label": STR, "root": STR, "fingerprint": STR}
+_JUDGED = record(
+    {"pair": STR, "finding": maybe(choice(*FINDINGS)), **_VERDICT, "conflicts": listing(STR), "gaps": listing(STR)}
+)
+STATUS = record(
+    {
+        "schema": {"const": "mpk-tui/status/1"}, "case": STR, "title": STR, "examiner": STR,
+        "artifacts": listing(record(_ITEM)), "pairs": listing(_JUDGED),
+        "gaps": listing(record({"step": COUNT, "pair": STR, "sentence": STR, "blocking": BOOL})), "ready": BOOL,
+    }
+)  # fmt: skip
+VERDICT = record({"schema": {"const": "mpk-tui/verdict/1"}, "case": STR, "complete": BOOL, "pairs": listing(_JUDGED)})
+
 
 def all_schemas() -> dict[str, Schema]:
     """Schemas by file name."""
     return {
         "fingerprint-1.json": _named("mpk-tui/fingerprint/1", "one checkpoint", FINGERPRINT),
         "compare-1.json": _named("mpk-tui/compare/1", "findings for a pair", COMPARE),
+        "verify-1.json": _named("mpk-tui/verify/1", "what a verification found", VERIFY),
+        "status-1.json": _named("mpk-tui/status/1", "where a case stands", STATUS),
+        "verdict-1.json": _named("mpk-tui/verdict/1", "the verdicts of a case", VERDICT),
     }
 
 

@@ -207,7 +207,12 @@ def test_the_command_prints_json_and_writes_the_file(tmp_path: Path, capsys: pyt
 
 def test_a_target_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "victim")
-    for target in (Path("/proc/x.mpkf"), Path("/proc/nothing/x.mpkf"), tmp_path / "missing" / "x.mpkf", tmp_path / "link"):
+    for target in (
+        Path("/proc/x.mpkf"),
+        Path("/proc/nothing/x.mpkf"),
+        tmp_path / "missing" / "x.mpkf",
+        tmp_path / "link",
+    ):
         assert main(["fingerprint", str(BASE), "-o", str(target)]) == 40
         assert str(target) in capsys.readouterr().err
     assert not (tmp_path / "victim").exists()

@@ -107,6 +107,17 @@ def test_one_edited_tensor_never_passes_as_identical(tmp_path: Path, index: int)
         assert record["identity"]["differing"][0]["changed"] == 1
 
 
+def test_a_missing_norm_is_told_even_if_another_has_the_same_bytes(tmp_path: Path) -> None:
+    def flatten(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: np.ones_like(x) if x.ndim == 1 else x for n, x in t.items()}
+
+    whole = variant(tmp_path, flatten, "whole")
+    cut = variant(tmp_path, lambda t: {n: x for n, x in flatten(t).items() if n != "model.norm.weight"}, "cut")
+    record = compare(whole, cut)
+    assert record["finding"] == "near-identical"
+    assert record["identity"]["only_a"] == ["model.norm.weight"]
+
+
 def test_renamed_tensors_are_found_by_content(tmp_path: Path) -> None:
     record = compare(BASE, variant(tmp_path, lambda t: {f"x.{n}": v for n, v in t.items()}))
     assert record["finding"] == "reformatted"
