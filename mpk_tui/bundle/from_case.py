@@ -39,7 +39,7 @@ class Preview:
         case: Id and title.
         pairs: Pair, display and statements.
         seq: Number of the bundle.
-        warnings: What leaves the machine and might not be meant to.
+        warnings: What a careful examiner would still do first; none of it blocks a signature.
     """
 
     case: str

@@ -120,7 +120,7 @@ def lines(outcome: Outcome, *, untrusted: bool = False, dated: int | None = None
 def _head(contents: Contents, m: Manifest) -> list[str]:
     case = m.case
     out = [f"case     {case.id}  {case.title}".rstrip()]
-    for name, value in (("exhibit", case.exhibit), ("authority", case.authority), ("purpose", case.purpose)):
+    for name, value in (("exhibit", case.exhibit), ("by order", case.authority), ("purpose", case.purpose)):
         if value:
             out.append(f"{name:<9}{value}")
     out.append(f"number   {m.seq}, dated {when(m.created)} (the signer's claim), by {m.tool.name} {m.tool.version}")

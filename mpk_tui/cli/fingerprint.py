@@ -68,9 +68,8 @@ def _target(output: Path | None, path: Path, several: bool) -> Path | None:
 def _print(path: Path, made: Fingerprint) -> None:
     emit(f"{path}")
     emit(f"  format       {made.format}, {made.family}, {made.scope}")
-    emit(
-        f"  parameters   {made.parameters:,} in {len(made.tensors)} tensors, {size(sum(t.nbytes for t in made.tensors))}"
-    )
+    stored = size(sum(t.nbytes for t in made.tensors))
+    emit(f"  parameters   {made.parameters:,} in {len(made.tensors)} tensors, {stored}")
     emit(f"  tensor root  {made.root.hex()}")
     emit(f"  fingerprint  {made.digest.hex()}")
     for f in made.files:
