@@ -126,7 +126,7 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
 
         data = read_small(path, FILE_BYTES, follow=True)
         outcome = verify(data, believed, time.time_ns() // 1_000_000)
-        shown = outcome.shown(untrusted=True)
+        shown = outcome.shown()
         if local and shown is not None:
             outcome = recheck(outcome, shown, [Path(local).expanduser()], report, cancel)
         return outcome
@@ -154,13 +154,17 @@ def outcome_lines(outcome: Outcome) -> list[Content]:
         line(f"  {s.state}: {who}{f', {s.reason}' if s.reason else ''}")
         for keyid in s.keyids:
             line(f"    key {keyid.hex()}")
+    # What the bundle says is shown where its verdict lets it be shown, as on the command line.
+    trusted = outcome.shown() is not None
     for e in outcome.endorsements:
-        line(f"  {e.kind} by {e.person or e.id}, {e.state}: {e.statement}")
-    if outcome.manifest is not None:
+        line(f"  {e.kind} by {e.person or e.id}, {e.state}{f': {e.statement}' if trusted else ''}")
+    if outcome.manifest is not None and not trusted:
+        line("  What it says is not shown: mpk-tui verify --show-untrusted shows it, under a banner.")
+    if outcome.manifest is not None and trusted:
         m = outcome.manifest
         head("Case, as signed")
         line(f"  {m.case.id} {m.case.title}; bundle {m.seq}; created {wording.utc(m.created)} UTC (a claim)")
-    for pair in outcome.pairs:
+    for pair in outcome.pairs if trusted else ():
         head(clean(f"Verdict on {pair.pair}"))
         agrees = {True: "agrees with", False: "CONTRADICTS", None: "cannot be held against"}[pair.agrees]
         if pair.recomputed is not None:
