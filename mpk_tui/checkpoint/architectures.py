@@ -202,7 +202,8 @@ def resolve(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
     """
     named = model_type(config)
     scope = _OTHER_SCOPES.get(named, "transformer-lm")
-    rows = [r for r in TABLE if r.format == kind]
+    # PyTorch files carry the names that safetensors files carry.
+    rows = [r for r in TABLE if r.format == ("gguf" if kind == "gguf" else "safetensors")]
     ordered = [r for r in rows if named in r.types] + [r for r in rows if named not in r.types]
     best: tuple[int, Row, dict[tuple[str, int], tuple[str, Roles]]] | None = None
     for row in ordered:

@@ -6,6 +6,7 @@ dequantization, row by row.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpk_tui.checkpoint import gguf as gguf_header
-from mpk_tui.checkpoint.model import Checkpoint, Part, Tensor
+from mpk_tui.checkpoint.model import COLUMN_MAJOR, Checkpoint, Part, Tensor
 from mpk_tui.checkpoint.reading import Source, open_entry
 from mpk_tui.errors import MalformedError, UnsupportedError
 
@@ -73,8 +74,9 @@ class WeightReader:
 
     def columns(self, part: Part, ids: Ids) -> Floats:
         """Chosen canonical columns: (rows, len(ids)) float32."""
-        if part.transposed:
-            stored = self._stored_rows(self._tensor(part), ids)
+        turned, tensor = self._stored(part)
+        if turned.transposed:
+            stored = self._stored_rows(tensor, ids)
             return np.ascontiguousarray(stored[:, part.start : part.stop].T) + np.float32(part.offset)
         rows, _ = self.shape(part)
         out = np.empty((rows, len(ids)), dtype=np.float32)
@@ -91,11 +93,19 @@ class WeightReader:
     def _tensor(self, part: Part) -> Tensor:
         return self._checkpoint.tensors[part.tensor]
 
-    def _rows(self, part: Part, ids: Ids) -> Floats:
+    def _stored(self, part: Part) -> tuple[Part, Tensor]:
+        """The part as a view of a matrix that is stored row by row."""
         tensor = self._tensor(part)
+        if not tensor.dtype.endswith(COLUMN_MAJOR):
+            return part, tensor
+        label = tensor.dtype.removesuffix(COLUMN_MAJOR)
+        return replace(part, transposed=not part.transposed), replace(tensor, dtype=label, shape=tensor.shape[::-1])
+
+    def _rows(self, part: Part, ids: Ids) -> Floats:
+        part, tensor = self._stored(part)
         ids = ids + part.start
         if part.rope_heads:
-            ids = _undo_rope(ids, tensor.shape[0], part.rope_heads)
+            ids = _undo_rope(ids, tensor.shape[1 if part.transposed else 0], part.rope_heads)
         if part.transposed:
             out = self._stored_columns(tensor, ids)
         elif len(tensor.shape) == 1:

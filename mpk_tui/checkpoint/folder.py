@@ -17,7 +17,11 @@ MAX_ENTRIES = 100_000
 MAX_DEPTH = 32
 MAX_INDEX = 64 << 20
 INDEX = "model.safetensors.index.json"
-_UNREAD = (".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".msgpack", ".npz", ".nemo", ".tflite", ".pkl")
+PYTORCH_INDEX = "pytorch_model.bin.index.json"
+_PYTORCH = (".bin", ".pt", ".pth")
+# What trainers leave beside the weights under the same endings; listed and hashed, never opened.
+_TRAINER = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "random_states")
+_UNREAD = (".ckpt", ".onnx", ".h5", ".msgpack", ".npz", ".nemo", ".tflite", ".pkl")
 
 
 def list_folder(root: Path, cancel: CancelToken | None = None) -> tuple[FileEntry, ...]:
@@ -97,9 +101,10 @@ def find_weights(root: Path, files: tuple[FileEntry, ...]) -> tuple[str, tuple[s
     top = {e.path: e for e in files if "/" not in e.path and e.kind != "dir"}
     notices: list[str] = []
     safetensors = sorted(p for p in top if p.endswith(".safetensors"))
+    pickled = sorted(p for p in top if p.endswith(_PYTORCH) and not p.startswith(_TRAINER))
     ggufs = sorted(p for p in top if p.endswith(".gguf"))
     if INDEX in top:
-        shards = _indexed(root, top, notices)
+        shards = _indexed(root, top, INDEX)
         chosen, kind = shards, "safetensors"
         extra = [p for p in safetensors if p not in set(shards)]
         if extra:
@@ -118,8 +123,19 @@ def find_weights(root: Path, files: tuple[FileEntry, ...]) -> tuple[str, tuple[s
             where=str(root),
             hint="Name one of the files",
         )
+    elif PYTORCH_INDEX in top:
+        chosen, kind = _indexed(root, top, PYTORCH_INDEX), "pytorch"
+    elif len(pickled) == 1 or "pytorch_model.bin" in pickled:
+        chosen, kind = ["pytorch_model.bin"] if "pytorch_model.bin" in pickled else pickled, "pytorch"
+    elif pickled:
+        raise UsageError(
+            f"holds several models: {', '.join(pickled[:20])}", where=str(root), hint="Name one of the files"
+        )
     else:
         raise _nothing(root, files)
+    beside = [p for p in pickled if p not in set(chosen)]
+    if beside:
+        notices.append(f"PyTorch files beside the weights, hashed but not read: {', '.join(beside[:10])}")
     for path in chosen:
         entry = top[path]
         if entry.kind == "symlink" and entry.link_class != CACHE_LINK:
@@ -133,16 +149,16 @@ def find_weights(root: Path, files: tuple[FileEntry, ...]) -> tuple[str, tuple[s
     return kind, tuple(sorted(chosen)), notices
 
 
-def _indexed(root: Path, top: dict[str, FileEntry], notices: list[str]) -> list[str]:
-    follow = top[INDEX].link_class == CACHE_LINK
-    index = parse(read_small(root / INDEX, MAX_INDEX, INDEX, follow=follow), INDEX)
+def _indexed(root: Path, top: dict[str, FileEntry], name: str) -> list[str]:
+    follow = top[name].link_class == CACHE_LINK
+    index = parse(read_small(root / name, MAX_INDEX, name, follow=follow), name)
     weight_map: Any = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(v, str) for v in weight_map.values()):
-        raise MalformedError("weight_map is not a map of tensor names to file names", where=INDEX)
+        raise MalformedError("weight_map is not a map of tensor names to file names", where=name)
     shards = sorted(set(weight_map.values()))
     for shard in shards:
         if "/" in shard or "\\" in shard or shard in ("", ".", ".."):
-            raise MalformedError(f"names the file {shard!r} outside this folder", where=INDEX)
+            raise MalformedError(f"names the file {shard!r} outside this folder", where=name)
         if shard not in top:
             raise MalformedError(
                 f"the shard {shard!r} is missing ({sum(v == shard for v in weight_map.values())} of {len(weight_map)} "
@@ -153,14 +169,15 @@ def _indexed(root: Path, top: dict[str, FileEntry], notices: list[str]) -> list[
     return shards
 
 
-def index_tensors(root: Path, files: tuple[FileEntry, ...]) -> dict[str, str] | None:
-    """The index's map of tensor to file, or None where there is no index."""
-    entry = next((e for e in files if e.path == INDEX), None)
+def index_tensors(root: Path, files: tuple[FileEntry, ...], kind: str) -> tuple[str, dict[str, str]] | None:
+    """The index's name and its map of tensor to file, or None where there is no index."""
+    name = PYTORCH_INDEX if kind == "pytorch" else INDEX
+    entry = next((e for e in files if e.path == name), None)
     if entry is None:
         return None
-    data = read_small(root / INDEX, MAX_INDEX, INDEX, follow=entry.link_class == CACHE_LINK)
-    weight_map: dict[str, str] = parse(data, INDEX)["weight_map"]
-    return weight_map
+    data = read_small(root / name, MAX_INDEX, name, follow=entry.link_class == CACHE_LINK)
+    weight_map: dict[str, str] = parse(data, name)["weight_map"]
+    return name, weight_map
 
 
 def _shards_without_index(names: list[str], notices: list[str]) -> list[str]:
@@ -194,11 +211,13 @@ def _shards_without_index(names: list[str], notices: list[str]) -> list[str]:
 
 def _nothing(root: Path, files: tuple[FileEntry, ...]) -> UnsupportedError:
     other = [e.path for e in files if e.path.endswith(_UNREAD)]
-    deeper = [e.path for e in files if "/" in e.path and e.path.endswith((".safetensors", ".gguf"))]
+    deeper = [e.path for e in files if "/" in e.path and e.path.endswith((".safetensors", ".gguf", *_PYTORCH))]
     if deeper:
         hint = f"Name one of the folders below: {', '.join(deeper[:5])}"
     elif other:
         hint = f"Not read by this version: {', '.join(other[:5])}"
     else:
         hint = "Name the folder that holds the model's files"
-    return UnsupportedError("no weights here: neither .safetensors nor .gguf was found", where=str(root), hint=hint)
+    return UnsupportedError(
+        "no weights here: neither .safetensors nor .gguf nor a PyTorch file was found", where=str(root), hint=hint
+    )

@@ -27,13 +27,19 @@ class FileEntry:
     link_class: str | None = None
 
 
+COLUMN_MAJOR = "/T"
+"""Suffix of a type label: the matrix is stored column by column."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """A tensor as its file declares it.
 
     Attributes:
         name: As in the file; untrusted text.
-        dtype: Canonical label: ``F64 F32 F16 BF16 I8 U8 ... BOOL`` or a GGUF block type such as ``Q4_K``.
+        dtype: Canonical label: ``F64 F32 F16 BF16 I8 U8 ... BOOL`` or a GGUF block type such as ``Q4_K``.  With
+            `COLUMN_MAJOR` behind it, the bytes of a matrix lie column by column (PyTorch files of turned views);
+            being part of the label it is part of everything that is hashed.
         shape: Outermost dimension first (row-major), also for GGUF, whose files list dimensions innermost first.
         file: Path of the file, relative to the root.
         offset: First byte within that file.
@@ -141,7 +147,7 @@ class Checkpoint:
     Attributes:
         path: What the user named.
         root: Folder that relative paths start from.
-        format: ``safetensors`` or ``gguf``.
+        format: ``safetensors``, ``gguf`` or ``pytorch``.
         files: Everything below the root (or the one file), sorted by path.
         weights: Paths of the files that hold tensors, sorted.
         tensors: By name, sorted by name (bytewise).

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.checkpoint import gguf, safetensors
+from mpk_tui.checkpoint import gguf, pytorch, safetensors
 from mpk_tui.checkpoint.architectures import resolve
 from mpk_tui.checkpoint.config import read_config
 from mpk_tui.checkpoint.folder import find_weights, index_tensors, list_folder
@@ -20,7 +20,7 @@ _STRING_METADATA = 20_000
 
 
 def open_checkpoint(path: Path, cancel: CancelToken | None = None) -> Checkpoint:
-    """Open a Hugging Face folder, a ``.safetensors`` file or a ``.gguf`` file.
+    """Open a Hugging Face folder, a safetensors, GGUF or PyTorch file.
 
     A lone file stands for itself: configuration and vocabulary beside it are not taken to be its own.
 
@@ -51,23 +51,27 @@ def _folder(root: Path, cancel: CancelToken) -> Checkpoint:
         except MpkError as error:
             notices.append(f"config.json was not read: {error.diagnosis()}")
     tokenizer, more = read_tokenizer(root, files)
-    index = index_tensors(root, files) if kind == "safetensors" else None
+    index = index_tensors(root, files, kind) if kind != "gguf" else None
     return _assemble(root, root, kind, files, weights, config, tokenizer, notices + more, index)
 
 
 def _file(path: Path) -> Checkpoint:
     with Source(path, path.name, follow=True) as source:
         size = source.size
-        magic = source.read(0, min(4, size))
-    if magic == b"GGUF":
+        magic = source.read(0, min(16, size))
+    if magic[:4] == b"GGUF":
         kind = "gguf"
     elif path.suffix == ".gguf":
         raise MalformedError("does not start with GGUF", where=str(path), hint="The file is damaged or misnamed")
+    elif pytorch.looks_like(magic):
+        kind = "pytorch"
     elif path.suffix == ".safetensors" or _looks_like_safetensors(path):
         kind = "safetensors"
     else:
         raise UnsupportedError(
-            "neither a safetensors nor a GGUF file", where=str(path), hint="Other formats are not read by this version"
+            "neither a safetensors nor a GGUF nor a PyTorch file",
+            where=str(path),
+            hint="Other formats are not read by this version",
         )
     # The name that was given may be a link; the user named it, so it stands for its target.
     entry = (
@@ -95,7 +99,7 @@ def _assemble(
     config: dict[str, Any],
     tokenizer: Tokenizer | None,
     notices: list[str],
-    index: dict[str, str] | None,
+    index: tuple[str, dict[str, str]] | None,
 ) -> Checkpoint:
     by_path = {e.path: e for e in files}
     tensors: dict[str, Tensor] = {}
@@ -108,6 +112,10 @@ def _assemble(
                 tokenizer = from_gguf(header.metadata) or tokenizer
                 metadata[file] = _strings(header)
                 found, odd = header.tensors, header.notices
+            elif kind == "pytorch":
+                pickled = pytorch.read_header(source, file)
+                metadata[file] = {}
+                found, odd = pickled.tensors, pickled.notices
             else:
                 plain = safetensors.read_header(source, file)
                 metadata[file] = dict(plain.metadata)
@@ -123,7 +131,7 @@ def _assemble(
                 )
             tensors[tensor.name] = tensor
     if index is not None:
-        _check_index(index, tensors, notices)
+        _check_index(*index, tensors, notices)
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
     if not ordered:
         raise UnsupportedError("holds no tensors", where=str(path))
@@ -133,14 +141,14 @@ def _assemble(
     )  # fmt: skip
 
 
-def _check_index(index: dict[str, str], tensors: dict[str, Tensor], notices: list[str]) -> None:
+def _check_index(index_name: str, index: dict[str, str], tensors: dict[str, Tensor], notices: list[str]) -> None:
     for name, file in index.items():
         tensor = tensors.get(name)
         if tensor is None or tensor.file != file:
             place = "no shard" if tensor is None else repr(tensor.file)
             raise MalformedError(
                 f"says that {name[:200]!r} lies in {file!r}; it lies in {place}",
-                where="model.safetensors.index.json",
+                where=index_name,
                 hint="The index belongs to other shards, or a shard was exchanged",
             )
     extra = sorted(tensors.keys() - index.keys())

@@ -166,10 +166,16 @@ def _lane() -> Iterator[Submit]:
 
 
 class _Segments:
-    """Feeds consecutive chunks of a file to the digests of the tensors that lie in it."""
+    """Feeds consecutive chunks of a file to the digests of the tensors that lie in it.
+
+    Tensors may share their bytes as a whole (tied weights of a PyTorch file), never in part.
+    """
 
     def __init__(self, tensors: list[Tensor]) -> None:
-        self._todo = sorted(tensors, key=lambda t: (t.offset, t.nbytes))
+        groups: dict[tuple[int, int], list[Tensor]] = {}
+        for t in tensors:
+            groups.setdefault((t.offset, t.nbytes), []).append(t)
+        self._todo = sorted(groups.items())
         self._next = 0
         self._digest = hashlib.sha256()
         self._done: list[TensorHash] = []
@@ -178,29 +184,31 @@ class _Segments:
         """Take ``chunk``, which starts at byte ``at`` of the file; chunks come in order, without gaps."""
         end = at + len(chunk)
         while self._next < len(self._todo):
-            tensor = self._todo[self._next]
-            last = tensor.offset + tensor.nbytes
-            if tensor.offset >= end and tensor.nbytes:
+            (offset, nbytes), _ = self._todo[self._next]
+            last = offset + nbytes
+            if offset >= end and nbytes:
                 return
-            self._digest.update(chunk[max(0, tensor.offset - at) : max(0, last - at)])
+            self._digest.update(chunk[max(0, offset - at) : max(0, last - at)])
             if last > end:
                 return
-            self._finish(tensor)
+            self._finish()
 
     def results(self) -> list[TensorHash]:
         """Digests of all tensors; empty ones at the end of a file are closed here."""
-        while self._next < len(self._todo) and not self._todo[self._next].nbytes:
-            self._finish(self._todo[self._next])
+        while self._next < len(self._todo) and not self._todo[self._next][0][1]:
+            self._finish()
         if self._next < len(self._todo):
-            tensor = self._todo[self._next]
+            (offset, _), tensors = self._todo[self._next]
             raise UnstableFileError(
-                f"the file ended before tensor {tensor.name!r} did",
-                where=f"{tensor.file}, byte {tensor.offset}",
+                f"the file ended before tensor {tensors[0].name!r} did",
+                where=f"{tensors[0].file}, byte {offset}",
                 hint="It was changed while it was read; copy it to a quiet place and start again",
             )
         return self._done
 
-    def _finish(self, tensor: Tensor) -> None:
-        self._done.append(TensorHash(tensor.name, tensor.dtype, tensor.shape, tensor.nbytes, self._digest.digest()))
+    def _finish(self) -> None:
+        _, tensors = self._todo[self._next]
+        digest = self._digest.digest()
+        self._done += [TensorHash(t.name, t.dtype, t.shape, t.nbytes, digest) for t in tensors]
         self._digest = hashlib.sha256()
         self._next += 1

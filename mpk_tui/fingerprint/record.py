@@ -53,7 +53,7 @@ class Fingerprint:
 
     Attributes:
         tool: Name and version of what made it.
-        format: ``safetensors`` or ``gguf``.
+        format: ``safetensors``, ``gguf`` or ``pytorch``.
         family: Row of the architecture table.
         scope: ``transformer-lm`` or what it is instead.
         files: Every entry below the root with its SHA-256.

@@ -227,6 +227,8 @@ def _by_value(pair: Pair, a: Weights, b: Weights, cancel: CancelToken) -> Delta:
         stop = min(rows, start + step)
         tally.add(a.reader.rows(pair.a, start, stop), b.reader.rows(pair.b, start, stop))
     moved = _moved(pair)
+    if a.column_major(pair.a) != b.column_major(pair.b):
+        moved.append("stored column by column on one side")
     same_type = type_a == type_b
     # Same type, same layout, other bytes: different, whatever rounding to float32 may say.
     if tally.changed == 0 and (moved or not same_type) and {type_a, type_b} & _FLOATS.keys():

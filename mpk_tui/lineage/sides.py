@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.checkpoint.arrays import WeightReader
-from mpk_tui.checkpoint.model import Architecture, Checkpoint, Part
+from mpk_tui.checkpoint.model import COLUMN_MAJOR, Architecture, Checkpoint, Part
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.fingerprint import record
 from mpk_tui.fingerprint.build import fingerprint
@@ -35,8 +35,12 @@ class Weights:
         return self.checkpoint.architecture
 
     def dtype(self, part: Part) -> str:
-        """Stored type of a part."""
-        return self.checkpoint.tensors[part.tensor].dtype
+        """Stored type of a part's elements."""
+        return self.checkpoint.tensors[part.tensor].dtype.removesuffix(COLUMN_MAJOR)
+
+    def column_major(self, part: Part) -> bool:
+        """Whether the part's bytes lie column by column."""
+        return self.checkpoint.tensors[part.tensor].dtype.endswith(COLUMN_MAJOR)
 
 
 @dataclass(frozen=True)

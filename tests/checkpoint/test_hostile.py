@@ -198,7 +198,7 @@ def _shard_gap(folder: Path) -> None:
         (_several, UsageError, "several models: x.gguf, y.gguf"),
         (_two_formats, UsageError, "several models"),
         (_nothing, UnsupportedError, "no weights here"),
-        (_pickle, UnsupportedError, "pytorch_model.bin"),
+        (_pickle, MalformedError, "pytorch_model.bin"),
         (_duplicate_across_shards, MalformedError, "lies in"),
         (_shard_gap, MalformedError, "shard 2 of 3 is missing"),
     ],
