@@ -1,8 +1,8 @@
 """Hash every file and tensor of a checkpoint and compute the features that lineage tests need.
 
-PATH is a Hugging Face folder or a safetensors, GGUF or PyTorch file (whose pickle is read, never run).  With -o the result is a small canonical file
-(.mpkf), the same bytes on every run; with several paths -o names a folder.  Fingerprint files hold digests and
-features of the weights: treat them as confidential if the weights are.
+PATH is a Hugging Face folder or a safetensors, GGUF or PyTorch file (whose pickle is followed, never run).
+With -o the result is a small canonical file (.mpkf), the same bytes on every run; with several paths -o names a folder.
+Fingerprint files hold digests and features of the weights: treat them as confidential if the weights are.
 """
 
 from __future__ import annotations
