@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from mpk_tui.constitution.answers import MET
+from mpk_tui.constitution.answers import MET, NOT_MET, UNDETERMINED
 from mpk_tui.text import clean
 from mpk_tui.tui import wording
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
@@ -20,6 +20,9 @@ from mpk_tui.tui.widgets.draft import DraftArea
 from mpk_tui.tui.widgets.form import Field, Form
 from mpk_tui.tui.widgets.table import Column, RowTable
 from mpk_tui.tui.wording import ANSWERS, Question
+
+_KEYS = {MET: "m", NOT_MET: "n", UNDETERMINED: "u"}
+"""The single keys of the answers, as the key map has them."""
 
 
 class QuestionScreen(StepScreen):
@@ -156,6 +159,12 @@ class QuestionScreen(StepScreen):
 
     def action_answer(self, answer: str) -> None:
         """Journal an answer with the reason and the evidence that stand here."""
+        field = self.focused
+        if isinstance(field, DraftArea) and not field.read_only:
+            # Typed faster than the field could take the focus (keys arrive in bursts over a slow line): the key was
+            # meant for the text, and must not become an answer.
+            field.insert(_KEYS[answer])
+            return
         if self.session.pair is None:
             self.bench.say("There is no pair to answer for.")
             return
