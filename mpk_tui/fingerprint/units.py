@@ -159,6 +159,19 @@ class AnchorBasis:
         """Width of the embedding."""
         return int(self._table.shape[1])
 
+    @property
+    def outputs(self) -> Floats:
+        """What outputs are read against, (anchors, width) float32."""
+        return self._out
+
+    def inputs(self, layer: int, norm: str) -> Floats | None:
+        """What inputs are read against, the gain of a norm folded in; None where its width does not fit."""
+        part = self._arch.roles.get((norm, layer))
+        if part is None:
+            return self._table
+        gain = self._reader.whole(part)
+        return self._table * gain if gain.shape == (self.width,) else None
+
     def roles(self, layer: int) -> tuple[str, ...]:
         """Matrices in the rows: gate and up, or up and down where there is no gate.
 
@@ -170,13 +183,9 @@ class AnchorBasis:
 
     def rows(self, layer: int, ids: Ids) -> Floats | None:
         """The anchored form of chosen units, (m, roles * anchors) float32; None where widths do not fit."""
-        gain_part = self._arch.roles.get(("ffn.norm", layer))
-        table = self._table
-        if gain_part is not None:
-            gain = self._reader.whole(gain_part)
-            if gain.shape != (self.width,):
-                return None
-            table = table * gain
+        table = self.inputs(layer, "ffn.norm")
+        if table is None:
+            return None
         blocks = []
         for role in self.roles(layer):
             part = self._arch.roles[role, layer]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpk_tui import __version__
-from mpk_tui.lineage import findings, mechanisms, proposal
+from mpk_tui.lineage import channels, findings, mechanisms, proposal
 from mpk_tui.lineage.discriminator import (
     AGAINST,
     FOR,
@@ -26,7 +26,7 @@ from mpk_tui.lineage.identity import Delta, Identity, compare_tensors
 from mpk_tui.lineage.layers import LayerMap
 from mpk_tui.lineage.retention import STANDOUT, TRIPLETS
 from mpk_tui.lineage.sides import Side, open_side
-from mpk_tui.lineage.units import LAYER_P, UnitTest, not_run, run_unit_tests
+from mpk_tui.lineage.units import FORMS, LAYER_P, UnitTest, not_run, run_unit_tests
 from mpk_tui.progress import CancelToken, Report, silent
 
 SCHEMA = "mpk-tui/compare/1"
@@ -67,9 +67,10 @@ def compare_sides(a: Side, b: Side, report: Report = silent, cancel: CancelToken
     layer_map: LayerMap | None = None
     retention: RetentionTest | None = None
     if identity.all_equal:
-        tests = [not_run(f, "all tensors are equal; nothing is left to test") for f in ("ffn.aligned", "ffn.anchored")]
+        tests = [not_run(f, "all tensors are equal; nothing is left to test") for f in (*FORMS, channels.FORM)]
     else:
         tests, layer_map = run_unit_tests(a, b, report, cancel)
+        tests.append(_channels(a, b, layer_map, report, cancel))
         log_p, families = findings.combined(tests)
         if families and log_p < math.log(findings.P_NOTHING) and layer_map and a.weights and b.weights:
             retention = run_retention(a.weights, b.weights, layer_map, report, cancel)
@@ -95,6 +96,14 @@ def compare_sides(a: Side, b: Side, report: Report = silent, cancel: CancelToken
     }
 
 
+def _channels(a: Side, b: Side, layer_map: LayerMap | None, report: Report, cancel: CancelToken) -> UnitTest:
+    if layer_map is None:
+        return not_run(channels.FORM, "no layers of the two models could be paired")
+    if not (a.weights and b.weights):
+        return not_run(channels.FORM, "needs the weights of both models; fingerprints do not carry attention")
+    return channels.run_channels(a.weights, b.weights, layer_map, report, cancel)
+
+
 def _p(log_p: float) -> float:
     return max(findings.P_FLOOR, math.exp(log_p))
 
@@ -105,11 +114,16 @@ def _round(x: float, digits: int = 6) -> float:
 
 def _unit_record(test: UnitTest) -> dict[str, Any]:
     aligned = test.form == "ffn.aligned"
+    attention = test.form == channels.FORM
     return {
         "name": test.form,
-        "family": "feed-forward units",
+        "family": "value/output channels" if attention else "feed-forward units",
         "statement": _NULL,
-        "assumption": f"relabels units within each layer; {_VOID}",
+        "assumption": (
+            "relabels channels within each head; void if positions are encoded on values"
+            if attention
+            else f"relabels units within each layer; {_VOID}"
+        ),
         "basis": "residual coordinates" if aligned else "embeddings of tokens that both vocabularies share",
         "ran": test.ran,
         "reason": test.reason,
@@ -234,8 +248,8 @@ def _limits(a: Side, b: Side, finding: str) -> list[str]:
         "Distillation or training on another model's outputs without inherited weights leaves nothing that these tests "
         "could see.",
         "Weights show no direction: which of two related models came first is not decided here.",
-        "Feed-forward units alone were tested; a copy whose units were re-ordered, pruned or replaced is not found by "
-        "this version.",
+        "Feed-forward units and the channels of attention heads were tested; a copy in which both were re-ordered or "
+        "replaced is not found by this version.",
     ]
     if not (a.weights and b.weights):
         out.append(

@@ -180,7 +180,27 @@ def test_a_rotated_residual_stream_is_seen_by_the_anchored_form(tmp_path: Path) 
     assert abs(unit_test(record, "ffn.aligned")["rho"]) < 0.2
     assert min(layer["z"] for layer in unit_test(record, "ffn.anchored")["layers"]) > 50
     # The residual basis is gone; the discriminator works through the embeddings of shared tokens.
-    assert record["tests"][2]["basis"] == "embeddings of shared tokens"
+    assert unit_test(record, "retention")["basis"] == "embeddings of shared tokens"
+    assert record["finding"] == "shared-trained-ancestor"
+
+
+def test_permuted_feed_forward_units_leave_the_attention_channels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+
+    def permute(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        out = dict(t)
+        for i in range(4):
+            p = f"model.layers.{i}.mlp."
+            order = rng.permutation(len(t[p + "up_proj.weight"]))
+            for name in ("gate_proj", "up_proj"):
+                out[p + name + ".weight"] = t[p + name + ".weight"][order]
+            out[p + "down_proj.weight"] = t[p + "down_proj.weight"][:, order]
+        return out
+
+    record = compare(TUNED, variant(tmp_path, permute))
+    for form in ("ffn.aligned", "ffn.anchored"):
+        assert max(abs(layer["z"]) for layer in unit_test(record, form)["layers"]) < 6
+    assert min(layer["z"] for layer in unit_test(record, "attn.channels")["layers"]) > 15
     assert record["finding"] == "shared-trained-ancestor"
 
 
@@ -216,7 +236,7 @@ def test_fingerprints_carry_the_unit_tests_and_say_what_they_lack(tmp_path: Path
     assert related["finding"] == "common-origin-unresolved"
     assert related["tests"][0]["source"] == "fingerprints"
     assert min(layer["z"] for layer in related["tests"][0]["layers"]) > 20
-    assert "weights of both" in related["tests"][2]["reason"]
+    assert "weights of both" in unit_test(related, "retention")["reason"]
     assert compare(files["base"], files["twin"])["finding"] == "no-correspondence"
     assert compare(files["base"], BASE)["finding"] == "identical"
     mixed = compare(files["base"], TUNED)
