@@ -20,6 +20,7 @@ from mpk_tui.errors import CancelledError, ExitCode, MpkError
 COMMANDS = {
     "fingerprint": "hash a checkpoint and compute its lineage features",
     "compare": "compare two checkpoints or fingerprint files",
+    "explain": "say in plain words what a comparison found and what it does not mean",
     "case": "keep a case: artifacts, evidence, answers, verdict",
     "bundle": "build, sign and show evidence bundles",
     "verify": "check a bundle offline, optionally against a local checkpoint",
