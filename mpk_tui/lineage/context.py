@@ -133,4 +133,7 @@ def sentence(value: Value, independent: Range | None, same_seed: Range | None = 
 
 
 def _shown(value: float) -> str:
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.4f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    # What is nearly one must not be rounded to one.
+    return f"{value:.6f}" if 0.9995 <= abs(value) < 1 else f"{value:.4f}"

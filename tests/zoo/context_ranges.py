@@ -4,9 +4,9 @@
         --set small "small models trained for the purpose" PAIRS.tsv MODELS \
         --set real "published models" PAIRS.tsv MODELS
 
-A table of pairs has the columns ``a``, ``b`` and ``truth`` and, optionally, ``what``; models are folders or files
-below MODELS.  Rows whose truth is ``independent`` are measured; those whose ``what`` names 4.4 (independent runs under a
-shared seed) are kept apart as ``same-seed``.
+A table of pairs has the columns ``a``, ``b`` and ``truth`` and, optionally, ``mechanism`` (or ``what``) and
+``concealment``; models are folders or files below MODELS.  Rows whose truth is ``independent`` and that hide nothing are
+measured; those whose mechanism is 4.4 (independent runs under a shared seed) are kept apart as ``same-seed``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ def read_pairs(table: Path) -> list[tuple[str, str, str]]:
         rows = list(csv.DictReader(f, delimiter="\t"))
     found: dict[frozenset[str], tuple[str, str, str]] = {}
     for row in rows:
-        if row["truth"] == INDEPENDENT and row["a"] != row["b"]:
-            truth = SAME_SEED if "4.4" in (row.get("what") or "") else INDEPENDENT
+        open_ = (row.get("concealment") or "none") == "none"
+        if row["truth"] == INDEPENDENT and open_ and row["a"] != row["b"]:
+            number = row.get("mechanism") or row.get("what") or ""
+            truth = SAME_SEED if "4.4" in number else INDEPENDENT
             found.setdefault(frozenset((row["a"], row["b"])), (row["a"], row["b"], truth))
     return list(found.values())
 

@@ -10,13 +10,15 @@ import pytest
 import mpk_tui.demo
 from mpk_tui.lineage.similarity import MEASURES
 
-TABLE = """a\tb\ttruth\twhat
-base\ttwin\tindependent\t4.1
-twin\tbase\tindependent\t4.1
-base\tfine-tune\tlinked\t3.2
-fine-tune\ttwin\tindependent\t4.4 pretended for the test
-base\tbase\tindependent\t4.1
+TABLE = """a\tb\ttruth\tmechanism\tconcealment
+base\ttwin\tindependent\t4.1\tnone
+twin\tbase\tindependent\t4.1\tnone
+base\tfine-tune\tlinked\t3.2\tnone
+fine-tune\ttwin\tindependent\t4.4\tnone
+fine-tune\tbase\tindependent\t4.4\tunits permuted
+base\tbase\tindependent\t4.1\tnone
 """
+# The fine-tune and the twin only pretend to share a seed, and the table to be of four relations.
 
 
 @pytest.fixture
