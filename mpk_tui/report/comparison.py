@@ -77,11 +77,19 @@ class OneTest:
 
 @dataclass(frozen=True)
 class Component:
-    """A part with a finding of its own."""
+    """A part with a finding of its own.
+
+    Attributes:
+        name: In words.
+        kind: ``layers``, ``attention``, ``embeddings``, ``tensors`` and so on.
+        finding: What holds for it.
+        equal: Tensors of it that are equal byte for byte.
+    """
 
     name: str
+    kind: str
     finding: str
-    sentence: str
+    equal: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ def from_record(value: Any, where: str) -> Comparison:
             identity.flag("lossless", True),
         ),
         components=tuple(
-            Component(c.text("name"), c.text("finding"), c.text("sentence")) for c in r.maps("components")
+            Component(c.text("name"), c.text("kind"), c.text("finding"), c.texts("equal")) for c in r.maps("components")
         ),
         mechanisms=tuple(Mechanism(m.text("number"), bool(m.texts("against"))) for m in r.maps("mechanisms")),
         context=sum(1 for _ in r.maps("context")),
@@ -218,7 +226,8 @@ def _model(m: _Fields) -> Model:
 def _test(t: _Fields) -> OneTest:
     threshold = t.map("parameters").number("layer_p")
     least = 1e-3 if threshold is None else threshold
-    layers = [layer.chance("p") for layer in t.maps("layers")]
+    # A test over the whole model has one row without a layer: its number is negative.
+    layers = [layer.chance("p") for layer in t.maps("layers") if (layer.number("a") or 0) >= 0]
     return OneTest(
         t.text("name"), t.text("family"), t.flag("ran"), t.text("reason"), t.chance("p"), t.flag("p_is_bound"),
         len(layers), sum(p is not None and p <= least for p in layers), t.text("reading"),

@@ -17,13 +17,13 @@ from mpk_tui.constitution import norm
 from mpk_tui.errors import UnsupportedError
 from mpk_tui.report.comparison import Comparison, Model, OneTest
 from mpk_tui.report.lines import NBSP, wrap
-from mpk_tui.report.wording import READINGS, TESTS, WORDS, Words
+from mpk_tui.report.wording import PARTS, READINGS, TESTS, WORDS, Words
 from mpk_tui.text import clean
 
 LINES = 70
 """Lines of the page at most."""
 _LABEL = 32
-_SHOWN = 6
+_SHOWN = 8
 _ORIGIN = 1e-12
 _NOTHING = 1e-6
 
@@ -110,23 +110,18 @@ def _found(c: Comparison, words: Words) -> Iterator[Block]:
     t = c.tensors
     total = t.equal + t.converted + t.unread + len(t.differing)
     if total:
-        parts = [f"{t.equal:,} equal byte for byte"]
-        if t.converted:
-            parts.append(f"{t.converted:,} equal after conversion")
-        if t.differing:
-            parts.append(f"{len(t.differing):,} different")
-        if t.unread:
-            parts.append(f"{t.unread:,} not read")
-        if t.alone:
-            parts.append(f"{len(t.alone):,} on one side only")
-        yield _plain(f"Tables that stand beside each other: {total:,}; {', '.join(parts)}.")
+        counted = (
+            (t.equal, "equal byte for byte"), (t.converted, "equal after conversion"), (len(t.differing), "different"),
+            (t.unread, "not read"), (len(t.alone), "on one side only"),
+        )  # fmt: skip
+        yield _plain(f"Tables compared: {total:,}; {', '.join(f'{n:,} {what}' for n, what in counted if n)}.")
     if c.finding == "reformatted" and t.conversions:
         yield _plain(f"Conversions: {_listed(t.conversions, 3)}.")
     if c.finding == "near-identical":
         yield _plain(f"Not equal: {_listed(t.differing + t.alone, 4)}.")
     for part in c.components[:3]:
-        of = WORDS.get(part.finding)
-        yield _item(f"{clean(part.name, 60)}: {of.title if of else clean(part.finding, 40)}")
+        holds = PARTS.get(part.finding) or clean(part.finding, 40)
+        yield _item(f"{clean(part.name, 60)}: {holds}{f' ({_listed(part.equal, 2)})' if part.equal else ''}")
     if len(c.components) > 3:
         yield _item(f"and {len(c.components) - 3} further parts in the record")
     fits = [m for m in c.mechanisms if not m.against] or list(c.mechanisms)
@@ -140,7 +135,21 @@ def _found(c: Comparison, words: Words) -> Iterator[Block]:
             f"({clean(', '.join(_outside(c)), 60)}) it gives no verdict."
         )
     else:
-        yield _plain(f"Under the Model Provenance Constitution 1.0.0 the pair {words.weighs}")
+        yield _plain(f"Under the Model Provenance Constitution 1.0.0 the pair {_weighs(c, words)}")
+
+
+def _weighs(c: Comparison, words: Words) -> str:
+    if c.finding == "component-shared" and not _in_body(c):
+        return (
+            "counts as independent by default: what is shared lies outside the layers, where parts are shared "
+            "legitimately; documents decide."
+        )
+    return words.weighs
+
+
+def _in_body(c: Comparison) -> bool:
+    """Whether a part of the layers, and not only a table outside them, has a common trained ancestor."""
+    return any(p.finding == "component-shared" and p.kind not in ("embeddings", "tensors") for p in c.components)
 
 
 def _mechanism(number: str) -> str:
@@ -159,7 +168,10 @@ def _variant(c: Comparison) -> str:
         )
     if c.finding == "common-origin-unresolved":
         if not c.families or (c.p is not None and c.p >= _NOTHING):
-            return " Here it is tables that are equal byte for byte; the tests of the units show no likeness."
+            return " Here it is tables that are equal byte for byte; the statistical tests show no likeness."
+        body = [t.p for t in c.tests if t.ran and t.p is not None and t.name != "residual.embeddings"]
+        if all(p >= _NOTHING for p in body):
+            return " Here it is the word tables that correspond; no layer does."
         if c.p is not None and c.p >= _ORIGIN and not c.p_is_bound:
             return " The likeness is weak."
     return ""
@@ -170,6 +182,12 @@ def _sure(c: Comparison) -> Iterator[Block]:
         yield _plain(
             "This rests on equality and not on statistics: each table was compared by its SHA-256 digest or number by "
             "number. No two different tables with one such digest are known to anyone."
+        )
+        return
+    if c.finding == "component-shared" and not _in_body(c):
+        yield _plain(
+            "This rests on equality and not on statistics: the named tables hold learned numbers and are equal byte "
+            "for byte. Two training runs that differ in anything do not end in equal numbers."
         )
         return
     if not c.families or c.p is None:
@@ -190,16 +208,17 @@ def _sure(c: Comparison) -> Iterator[Block]:
 
 def _second(c: Comparison) -> str:
     retention = next((t for t in c.tests if t.name == "retention"), None)
-    if retention is None or not retention.ran:
+    part = c.finding == "component-shared"
+    if not part and (retention is None or not retention.ran):
         return "it did not run, so this question stays open."
     rule = "no p-value exists for this step. It is a rule that was tried on pairs whose history is known"
-    if c.finding not in ("shared-trained-ancestor", "component-shared"):
+    if not part and c.finding != "shared-trained-ancestor":
         return f"{rule}; it would rather miss a trained ancestor than name one wrongly."
     rate = error_rate()
     return (
         f"{rule}. Of {rate.pairs:,} pairs that share only a starting point it called {rate.wrong:,} a trained "
         f"ancestor: an error rate of at most {100 * rate.upper:.1f}{NBSP}% (at the 95{NBSP}% level). Those were "
-        f"{rate.models}; for other models the rate may differ."
+        f"{rate.models}; for other models{', and for parts of models,' if part else ''} the rate may differ."
     )
 
 
@@ -220,7 +239,10 @@ def _tests(c: Comparison) -> Iterator[Block]:
         return
     ran = [t for t in c.tests if t.ran]
     if ran:
-        yield _plain("Each asks whether the same parts sit in the same places of both models.")
+        yield _plain(
+            "Each of the first step asks whether the same parts sit in the same places of both models. Inner units are "
+            "the small switches of a layer; shared words are those of both vocabularies."
+        )
     for test in ran[:_SHOWN]:
         yield _item(f"{_title(test)}: {_outcome(test)}")
     if ran[_SHOWN:]:
@@ -245,8 +267,9 @@ def _outcome(t: OneTest) -> str:
     if t.reading:
         reason = f" ({clean(t.reason, 120)})" if t.reason else ""
         return f"{READINGS.get(t.reading, 'gives no reading')}{reason}."
-    matched = f"{t.matched} of {t.layers} layers match" if t.layers else "no layers listed"
-    return f"{matched}{'' if t.p is None else ', ' + _p(t.p)}."
+    told = [f"{t.matched} of {t.layers} layers match"] if t.layers else []
+    told += [] if t.p is None else [_p(t.p)]
+    return f"{', '.join(told) or 'the record gives no numbers'}."
 
 
 def _p(p: float) -> str:

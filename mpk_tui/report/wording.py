@@ -83,15 +83,16 @@ WORDS = {
     ),
     "component-shared": Words(
         "a shared part",
-        "A part of the two models, named below, has a common trained ancestor. Nothing of the kind was found for the "
-        "whole.",
+        "A part of the two models, named below, has a common trained ancestor. Nothing of the kind was established "
+        "for the whole.",
         (
             "That the models as wholes have a common trained ancestor.",
             "That sharing a part is unusual: published parts, such as image encoders or word tables, are built into "
             "many models.",
             _DIRECTION,
         ),
-        "counts for the named part only, once an analyst confirms it.",
+        "counts as linked in the named part, once an analyst confirms it. Provenance by part is a known gap of the "
+        "constitution: name the part.",
     ),
     "shared-initialisation": Words(
         "a shared starting point, no shared training",
@@ -131,12 +132,23 @@ WORDS = {
 """Plain words for every finding."""
 
 TESTS = {
-    "ffn.aligned": "Inner units (the small switches of each layer), weight by weight",
-    "ffn.anchored": "Inner units, judged by how they react to words that both vocabularies hold",
-    "attn.channels": "Channels of attention, judged by the same words",
-    "retention": "Whether what one model has learned is kept in the other",
+    "ffn.aligned": "Inner units, weight by weight",
+    "ffn.anchored": "Inner units, by shared words",
+    "ffn.order": "Order of inner units paired by likeness",
+    "attn.channels": "Attention channels, by shared words",
+    "attn.heads": "Attention heads, by shared words",
+    "residual.embeddings": "Columns of the word tables",
+    "residual.body": "Columns of the layers' tables",
+    "retention": "Learning that is kept (second step)",
 }
 """What tests look at, in plain words; one that is not listed is shown by the family that its record names."""
+PARTS = {
+    "component-shared": "a common trained ancestor",
+    "shared-trained-ancestor": "a common trained ancestor",
+    "shared-initialisation": "a common starting point, no common training",
+    "common-origin-unresolved": "a common origin that is not resolved",
+}
+"""What is said of a part, by the part's own finding."""
 READINGS = {
     "for": "speaks for a trained ancestor",
     "against": "speaks against a trained ancestor",

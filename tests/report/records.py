@@ -50,7 +50,11 @@ def record(finding: str, **more: Any) -> dict[str, Any]:
         tests = [
             row("ffn.aligned", "feed-forward units", p),
             row("ffn.anchored", "feed-forward units", p),
+            idle("ffn.order", "feed-forward units", "units stand in the same places already"),
             row("attn.channels", "value/output channels", p),
+            row("attn.heads", "attention heads", p),
+            row("residual.embeddings", "residual dimensions", p, layers=[{"a": -1, "b": -1, "p": p}]),
+            row("residual.body", "residual dimensions", p, layers=[{"a": -1, "b": -1, "p": p}]),
             row("retention", "retention of learned structure", None, reading=reading)
             if linked
             else idle("retention", "retention of learned structure", "not needed: no shared origin was established"),
@@ -64,7 +68,7 @@ def record(finding: str, **more: Any) -> dict[str, Any]:
         "sentence": "…",
         "p": 1.0 if p is None else p,
         "p_is_bound": linked,
-        "families": 0 if p is None else 3,
+        "families": 0 if p is None else 6,
         "tests": tests,
         "identity": {
             "pairs": 146, "equal": 0, "converted": 0, "unread": 0, "renamed": 0, "conversions": [], "lossless": True,
@@ -86,8 +90,10 @@ def record(finding: str, **more: Any) -> dict[str, Any]:
         identity |= {"differing": identity["differing"][:2], "equal": 144}
     if finding == "component-shared":
         out["components"] = [
-            {"name": "token embeddings", "kind": "embedding", "a": "embed.tokens", "b": "embed.tokens",
-             "finding": "shared-trained-ancestor", "sentence": "…"}
+            {"name": "attention of layers 0-3", "kind": "attention", "finding": "component-shared", "sentence": "…",
+             "p": 1e-12, "p_is_bound": True, "rho": 0.9, "layers": [["0", "0"]], "equal": [], "retention": None},
+            {"name": "token embeddings", "kind": "embeddings", "finding": "common-origin-unresolved", "sentence": "…",
+             "p": 1e-12, "p_is_bound": True, "rho": 0.9, "layers": [], "equal": [], "retention": None},
         ]  # fmt: skip
     if finding in ("shared-trained-ancestor", "near-identical"):
         out["mechanisms"] = [{"number": "3.2", "title": "fine-tuning", "for": ["…"], "against": []}]
