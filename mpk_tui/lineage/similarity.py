@@ -182,11 +182,16 @@ def _blocks(a: Weights, b: Weights, layers: tuple[tuple[int, int], ...]) -> Iter
     chosen = [layers[round(k * (len(layers) - 1) / max(1, deep - 1))] for k in range(deep)]
     for i, j in chosen:
         for role in _ROLES:
-            x, y = a.arch.roles.get((role, i)), b.arch.roles.get((role, j))
+            x, y = _matrix(a, role, i), _matrix(b, role, j)
             if x is None or y is None:
                 continue
             if len(a.reader.shape(x)) == len(b.reader.shape(y)) == 2:
                 yield _some_rows(a, x), _some_rows(b, y)
+
+
+def _matrix(w: Weights, role: str, layer: int) -> Part | None:
+    """A matrix of a layer; where the layer has experts, the first of them stands for all."""
+    return w.arch.roles.get((role, layer)) or w.arch.roles.get((f"{role}@0", layer))
 
 
 def _some_rows(w: Weights, part: Part) -> Floats:
