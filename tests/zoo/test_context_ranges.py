@@ -34,6 +34,16 @@ def test_only_independent_pairs_are_taken_each_once(table: Path) -> None:
     ]
 
 
+def test_bases_that_begin_with_equal_embeddings_are_left_out(tmp_path: Path) -> None:
+    assert context_ranges.begin_alike("gpt2-a-1+llama-a-1")
+    for group in ("gpt2-a-1+llama-a-2", "gpt2-a-1+llama-b-1", "gpt2-a-1", "", "x+y"):
+        assert not context_ranges.begin_alike(group)
+    (tmp_path / "pairs.tsv").write_text(
+        "a\tb\ttruth\tmechanism\tgroup\nx\ty\tindependent\t4.6\tgpt2-a-1+llama-a-1\nx\tz\tindependent\t4.6\tgpt2-a-1+llama-a-2\n"
+    )
+    assert context_ranges.read_pairs(tmp_path / "pairs.tsv") == [("x", "z", "independent")]
+
+
 def test_a_draw_is_fixed_and_bounded_by_truth() -> None:
     pairs = [(str(i), "x", "independent") for i in range(50)] + [("s", "x", "same-seed")]
     drawn = context_ranges.thinned(pairs, 10)
