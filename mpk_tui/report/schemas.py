@@ -97,6 +97,13 @@ _TEST = record(
     },
     optional=("reading", "shared", "directions"),
 )  # fmt: skip
+_SCORE = record(
+    {
+        "name": STR, "what": STR, "value": maybe(NUM), "reason": STR, "independent_low": maybe(NUM),
+        "independent_high": maybe(NUM), "independent_pairs": COUNT, "independent_source": STR,
+        "same_seed_low": maybe(NUM), "same_seed_high": maybe(NUM), "sentence": STR,
+    }
+)  # fmt: skip
 _ANSWER: dict[str, Schema] = {"answer": choice("met", "not-met", "undetermined"), "basis": STR, "reason": STR}
 COMPARE = record(
     {
@@ -131,9 +138,11 @@ COMPARE = record(
                 "sentence": STR,
             }
         ),
+        "context": listing(_SCORE),
         "limits": listing(STR),
         "notices": listing(STR),
-    }
+    },
+    optional=("context",),
 )  # fmt: skip
 
 _LISTS = record(
