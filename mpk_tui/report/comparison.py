@@ -60,6 +60,7 @@ class OneTest:
         p: p-value, None where it has none.
         p_is_bound: ``p`` is an upper bound.
         layers: Pairs of layers (or matrices) looked at.
+        counted: What they are: ``layers``, or ``blocks`` where layers have experts.
         matched: Pairs of layers whose p is at most the record's threshold.
         reading: What a discriminator says, or an empty string.
     """
@@ -71,6 +72,7 @@ class OneTest:
     p: float | None
     p_is_bound: bool
     layers: int
+    counted: str
     matched: int
     reading: str
 
@@ -228,9 +230,10 @@ def _test(t: _Fields) -> OneTest:
     least = 1e-3 if threshold is None else threshold
     # A test over the whole model has one row without a layer: its number is negative.
     layers = [layer.chance("p") for layer in t.maps("layers") if (layer.number("a") or 0) >= 0]
+    counted = "blocks" if any(layer.number("expert_a") is not None for layer in t.maps("layers")) else "layers"
     return OneTest(
         t.text("name"), t.text("family"), t.flag("ran"), t.text("reason"), t.chance("p"), t.flag("p_is_bound"),
-        len(layers), sum(p is not None and p <= least for p in layers), t.text("reading"),
+        len(layers), counted, sum(p is not None and p <= least for p in layers), t.text("reading"),
     )  # fmt: skip
 
 

@@ -26,9 +26,12 @@ _LABEL = 32
 _SHOWN = 8
 _ORIGIN = 1e-12
 _NOTHING = 1e-6
+_COMMON = 0.01
+"""From this p on nobody would call it a sign."""
 
 
 _RESEMBLES = ("shared-trained-ancestor", "component-shared", "shared-initialisation", "common-origin-unresolved")
+_OF_PARTS = ("component-shared", "common-origin-unresolved")
 _BY_EQUALITY = ("identical", "reformatted", "near-identical")
 
 
@@ -119,11 +122,14 @@ def _found(c: Comparison, words: Words) -> Iterator[Block]:
         yield _plain(f"Conversions: {_listed(t.conversions, 3)}.")
     if c.finding == "near-identical":
         yield _plain(f"Not equal: {_listed(t.differing + t.alone, 4)}.")
-    for part in c.components[:3]:
-        holds = PARTS.get(part.finding) or clean(part.finding, 40)
-        yield _item(f"{clean(part.name, 60)}: {holds}{f' ({_listed(part.equal, 2)})' if part.equal else ''}")
-    if len(c.components) > 3:
-        yield _item(f"and {len(c.components) - 3} further parts in the record")
+    if c.finding in _OF_PARTS:
+        for part in c.components[:3]:
+            holds = PARTS.get(part.finding) or clean(part.finding, 40)
+            yield _item(f"{clean(part.name, 60)}: {holds}{f' ({_listed(part.equal, 2)})' if part.equal else ''}")
+        if len(c.components) > 3:
+            yield _item(f"and {len(c.components) - 3} further parts in the record")
+    elif c.components:
+        yield _plain(f"Parts with findings of their own: {len(c.components)}, all in the record.")
     fits = [m for m in c.mechanisms if not m.against] or list(c.mechanisms)
     if fits and c.finding in ("near-identical", "shared-trained-ancestor"):
         title = _mechanism(fits[0].number)
@@ -194,7 +200,9 @@ def _sure(c: Comparison) -> Iterator[Block]:
         yield _plain("No test gave a p-value, so nothing can be said about chance.")
         return
     paid = f" The {c.families} kinds of test use the same numbers; p was raised {c.families}-fold to pay for that."
-    sign = "" if c.p < _NOTHING else "no sign of one; "
+    sign = ""
+    if c.p >= _NOTHING:
+        sign = "no sign of one; " if c.p >= _COMMON else "too weak a sign, one in a million is asked for; "
     yield _plain(
         f"First step, a common origin: {sign}{odds(c.p, c.p_is_bound)}. This p-value bounds how often two models that "
         "began from separately drawn random numbers would look this much alike, whatever data, recipe or vocabulary "
@@ -267,7 +275,7 @@ def _outcome(t: OneTest) -> str:
     if t.reading:
         reason = f" ({clean(t.reason, 120)})" if t.reason else ""
         return f"{READINGS.get(t.reading, 'gives no reading')}{reason}."
-    told = [f"{t.matched} of {t.layers} layers match"] if t.layers else []
+    told = [f"{t.matched} of {t.layers} {t.counted} match"] if t.layers else []
     told += [] if t.p is None else [_p(t.p)]
     return f"{', '.join(told) or 'the record gives no numbers'}."
 

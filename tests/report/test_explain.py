@@ -91,6 +91,9 @@ def test_the_p_value_is_told_as_what_it_bounds() -> None:
     assert "raised 6-fold" in sure
     assert "raised" not in section(record("shared-trained-ancestor", families=1), "HOW SURE")
     assert "no sign of one; about 62 in 100 cases" in section(record("no-correspondence"), "HOW SURE")
+    assert "too weak a sign, one in a million is asked for; about 1 in 3,300 cases" in section(
+        record("no-correspondence", p=3e-4), "HOW SURE"
+    )
 
 
 def test_the_empirical_step_comes_with_its_denominator_where_it_carries_the_finding() -> None:
@@ -159,6 +162,16 @@ def test_components_are_named_with_their_own_finding() -> None:
     assert "and 6 further parts" in found
     value["components"] = [{}]
     assert lines(value)
+
+
+def test_experts_are_counted_as_blocks_and_parts_of_a_whole_stay_in_the_record() -> None:
+    value = record("shared-trained-ancestor", components=record("component-shared")["components"])
+    for layer in value["tests"][0]["layers"]:
+        layer |= {"expert_a": 0, "expert_b": 0}
+    assert "Inner units, weight by weight: 16 of 16 blocks match" in text(value)
+    assert "Inner units, by shared words: 16 of 16 layers match" in text(value)
+    assert "Parts with findings of their own: 2, all in the record." in text(value)
+    assert len(lines(value)) <= page.LINES
 
 
 def test_a_shared_part_outside_the_layers_is_no_link_and_rests_on_equality() -> None:
