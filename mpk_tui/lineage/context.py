@@ -86,7 +86,7 @@ def measured_range(name: str, truth: str) -> Range | None:
 def _source(name: str) -> str:
     kinds = ranges()["measures"].get(name, {}).get("independent", {})
     shown = [f"{k['pairs']} pairs of {ranges()['kinds'][kind]}" for kind, k in sorted(kinds.items()) if k["pairs"]]
-    return f"{' and '.join(shown)}, measured {ranges()['measured']}; docs/lineage.md" if shown else ""
+    return f"{'; '.join(shown)}; measured {ranges()['measured']}, docs/lineage.md" if shown else ""
 
 
 def _row(measure: Measure, value: Value) -> dict[str, Any]:

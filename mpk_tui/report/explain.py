@@ -125,7 +125,7 @@ def _found(c: Comparison, words: Words) -> Iterator[Block]:
     if c.finding in _OF_PARTS:
         for part in c.components[:3]:
             holds = PARTS.get(part.finding) or clean(part.finding, 40)
-            yield _item(f"{clean(part.name, 60)}: {holds}{f' ({_listed(part.equal, 2)})' if part.equal else ''}")
+            yield _item(f"{clean(part.name, 60)}: {holds}{f' ({len(part.equal):,} tables)' if part.equal else ''}")
         if len(c.components) > 3:
             yield _item(f"and {len(c.components) - 3} further parts in the record")
     elif c.components:
@@ -264,7 +264,7 @@ def _tests(c: Comparison) -> Iterator[Block]:
     if not c.tests:
         yield _plain("The record lists none.")
     if c.context:
-        yield _plain("Similarity scores of the usual kind stand in the record as context; none of them counted.")
+        yield _plain("Similarity scores stand in the record as context; none of them counted.")
 
 
 def _title(t: OneTest) -> str:
