@@ -26,9 +26,9 @@ BLOCK = 512
 SLACK = 1.5
 """Multiple of the rounding edge up to which a singular value counts as rounding: entries of one matrix differ in size,
 and so does the rounding of them (the edge is exact for equal variances only)."""
-GAP = 2.0
-"""Least ratio between the last singular value that counts and the next: neighbours in decaying spectra are within a few
-per cent of each other."""
+GAP = 1.5
+"""Least ratio between the last singular value that counts and the next in each matrix: where a decaying spectrum runs
+through the edge, neighbours are within a few per cent of each other."""
 QUARTER = 0.25
 """Greatest rank of an adapter, as a share of the smaller side of the matrix."""
 _SWEEPS = 40

@@ -34,7 +34,7 @@ def test_a_merged_adapter_shows_its_rank(dtype: str, shape: tuple[int, int], ran
 @pytest.mark.parametrize("decay", [0.3, 1.0])
 def test_a_decaying_change_of_full_rank_is_no_adapter(dtype: str, size: float, decay: float) -> None:
     x = base(128, 128, dtype)
-    u, s, v = np.linalg.svd(np.random.default_rng(5).standard_normal((128, 128)))
+    u, _, v = np.linalg.svd(np.random.default_rng(5).standard_normal((128, 128)))
     d = (u * np.arange(1, 129) ** -decay) @ v
     y = round_to((x + d * size * np.linalg.norm(x) / np.linalg.norm(d)).astype(np.float32), dtype)
     assert not change(x, y, 128).small
