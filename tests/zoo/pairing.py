@@ -109,7 +109,7 @@ def key_of(pair: Pair, digests: dict[str, str], engine: str) -> str:
 def slim(record: dict[str, Any], seconds: float) -> dict[str, Any]:
     """What the tables need of a comparison's record."""
     met = [c for c, v in record["proposal"]["conditions"].items() if v["answer"] == "met"]
-    retention = next((t for t in record["tests"] if t["name"] == "retention"), {})
+    retention: dict[str, Any] = next((t for t in record["tests"] if t["name"] == "retention"), {})
     return {
         "seconds": round(seconds, 3),
         "finding": record["finding"],

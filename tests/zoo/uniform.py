@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 EXACT_UP_TO = 140
 """Samples up to this size get the exact distribution; above it the asymptotic one is off by less than 0.002."""
@@ -64,7 +65,7 @@ def survival(n: int, d: float) -> float:
     t = d * (math.sqrt(n) + 0.12 + 0.11 / math.sqrt(n))
     if t < 0.2:  # the series converges slowly there, and the answer is 1 to ten digits
         return 1.0
-    total = 2.0 * sum((-1) ** (k - 1) * math.exp(-2.0 * k * k * t * t) for k in range(1, 101))
+    total = 2.0 * sum((-1.0) ** (k - 1) * math.exp(-2.0 * k * k * t * t) for k in range(1, 101))
     return min(1.0, max(0.0, total))
 
 
@@ -90,6 +91,6 @@ def _exact(n: int, d: float) -> float:
     return float(row[k - 1])
 
 
-def _log_factorial(x: np.ndarray) -> np.ndarray:
-    table = np.cumsum(np.log(np.maximum(1.0, np.arange(int(x.max()) + 1))))
-    return table[x]
+def _log_factorial(x: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    table: npt.NDArray[np.float64] = np.cumsum(np.log(np.maximum(1.0, np.arange(int(x.max()) + 1))))
+    return np.asarray(table[x])
