@@ -162,6 +162,7 @@ def run(pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"  # workers inherit it: a core each
     with open(cache, "a", encoding="utf-8") as out, multiprocessing.get_context("spawn").Pool(jobs, _quiet) as pool:
+        out.write("\n" if cache.stat().st_size else "")  # ends the line that a killed run may have left open
         try:
             tasks = ((p, str(models)) for p in todo)
             for n, (pair, by, result) in enumerate(pool.imap_unordered(_one, tasks), 1):

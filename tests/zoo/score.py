@@ -70,9 +70,9 @@ def main() -> None:
     )
     print(page(results, args.misses))
     if args.peers:
-        from . import peers
+        from . import peers as tools
 
-        print("\n" + peers.section(list(results), args.out, args.peers, results))
+        print("\n" + tools.section(list(results), args.out, args.peers, results))
 
 
 if __name__ == "__main__":
