@@ -1,7 +1,8 @@
 """The table of architectures: one row a family, extended by adding rows.
 
-A row lists names as ``{i}`` templates.  A value is a role, or for a fused matrix a tuple of roles in the order of its
-output rows.  Names were read from published checkpoints and from llama.cpp's converter (gguf-py, tensor_mapping.py).
+A row lists names as ``{i}`` templates, ``{e}`` where experts are numbered.  A value is a role, or for a fused matrix a
+tuple of roles in the order of its output rows; the role of an expert's matrix gets ``@`` and its number.  Names were
+read from published checkpoints and from llama.cpp's converter (gguf-py, tensor_mapping.py).
 """
 
 from __future__ import annotations
@@ -59,6 +60,22 @@ _LLAMA: dict[str, Roles] = {
     "layers.{i}.mlp.up_proj": "ffn.up",
     "layers.{i}.mlp.gate_up_proj": GATE_UP,
     "layers.{i}.mlp.down_proj": "ffn.down",
+}
+_NO_DENSE = {k: v for k, v in _LLAMA.items() if ".mlp." not in k}
+_MIXTRAL: dict[str, Roles] = {
+    **_NO_DENSE,
+    "layers.{i}.block_sparse_moe.gate": "ffn.router",
+    "layers.{i}.block_sparse_moe.experts.{e}.w1": "ffn.gate",
+    "layers.{i}.block_sparse_moe.experts.{e}.w3": "ffn.up",
+    "layers.{i}.block_sparse_moe.experts.{e}.w2": "ffn.down",
+}
+# Some layers of these are dense, and Qwen 2 and DeepSeek have an expert that every token uses beside the routed ones.
+_QWEN_MOE: dict[str, Roles] = {
+    **_LLAMA,
+    "layers.{i}.mlp.gate": "ffn.router",
+    "layers.{i}.mlp.experts.{e}.gate_proj": "ffn.gate",
+    "layers.{i}.mlp.experts.{e}.up_proj": "ffn.up",
+    "layers.{i}.mlp.experts.{e}.down_proj": "ffn.down",
 }
 # Gemma 2 and 3 put one more norm behind each block; the one that the feed-forward reads has its own name.
 _GEMMA_SANDWICH: dict[str, Roles] = {
@@ -244,6 +261,8 @@ TABLE: tuple[Row, ...] = (
     Row("llama", "safetensors", ("llama", "mistral", "smollm3", "ministral", "exaone4"), _LM, _LLAMA),
     Row("qwen2", "safetensors", ("qwen2", "qwen3", "qwen2_vl", "qwen2_5_vl_text"), _LM, _LLAMA),
     Row("phi3", "safetensors", ("phi3",), _LM, _LLAMA),
+    Row("mixtral", "safetensors", ("mixtral",), _LM, _MIXTRAL),
+    Row("qwen_moe", "safetensors", ("qwen2_moe", "qwen3_moe", "olmoe"), _LM, _QWEN_MOE),
     Row("gemma", "safetensors", ("gemma",), _LM, _LLAMA, gain_offset=1.0),
     Row("gemma2", "safetensors", ("gemma2", "gemma3", "gemma3_text"), _LM, _GEMMA_SANDWICH, gain_offset=1.0),
     Row("llama", "safetensors", ("stablelm", "granite", "olmo", "internlm3", "smollm2", "seed_oss"), _LM, _LLAMA),

@@ -11,6 +11,7 @@ from mpk_tui.checkpoint.config import fact, language_part, model_type, states_ti
 from mpk_tui.checkpoint.model import Architecture, Part, Tensor
 
 MAX_LAYERS = 10_000
+_EXPERT = re.compile(r"\.experts\.([0-9]{1,4})(?=\.)")
 
 # What a model_type names when it is no transformer language model; findings only, no verdict.
 _OTHER_SCOPES = {
@@ -39,7 +40,7 @@ def resolve(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
     best: tuple[int, Row, dict[tuple[str, int], tuple[str, Roles]]] | None = None
     for row in ordered:
         found = _match(row, tensors)
-        complete = sum(1 for (role, _) in found if role in ("ffn.up", "ffn.gate", GATE_UP[0]))
+        complete = sum(1 for (role, _) in found if role.split("@")[0] in ("ffn.up", "ffn.gate", GATE_UP[0]))
         score = len(found) + (10_000_000 if named in row.types and complete else 0)
         if complete and (best is None or score > best[0]):
             best = (score, row, found)
@@ -81,12 +82,24 @@ def _patterns(row: Row) -> Callable[[str], tuple[Roles, int] | None]:
         for head, tails in layered.items():
             if stem.startswith(head):
                 number = re.match(r"[0-9]{1,5}", stem[len(head) :])
-                if number and (roles := tails.get(stem[len(head) + number.end() :])) is not None:
-                    layer = int(number.group())
-                    return (roles, layer) if layer < MAX_LAYERS else None
+                if not number or int(number.group()) >= MAX_LAYERS:
+                    continue
+                tail = stem[len(head) + number.end() :]
+                if (roles := tails.get(tail)) is not None:
+                    return roles, int(number.group())
+                expert = _EXPERT.search(tail)
+                if expert is None:
+                    continue
+                roles = tails.get(f"{tail[: expert.start(1)]}{{e}}{tail[expert.end(1) :]}")
+                if roles is not None:
+                    return _of_expert(roles, expert.group(1)), int(number.group())
         return None
 
     return look
+
+
+def _of_expert(roles: Roles, expert: str) -> Roles:
+    return f"{roles}@{int(expert)}" if isinstance(roles, str) else tuple(f"{r}@{int(expert)}" for r in roles)
 
 
 def _lookup(patterns: Callable[[str], tuple[Roles, int] | None], name: str) -> tuple[Roles, int, str] | None:
@@ -127,7 +140,8 @@ def _assemble(
                 roles[row.also[role] + suffix, layer] = part
     q_rows = _rows(roles, tensors, ("attn.q", 0))
     head_dim = fact(text, "head_dim") or (q_rows // heads if heads and q_rows % heads == 0 else 0)
-    ffn = {_rows(roles, tensors, ("ffn.up", i)) for i in range(layers)} - {0}
+    ffn = {_rows(roles, tensors, key) for key in roles if key[0].split("@")[0] == "ffn.up"} - {0}
+    experts = 1 + max((int(role.split("@")[1]) for role, _ in roles if role.startswith("ffn.up@")), default=-1)
     tied = ("head", -1) not in roles
     said = states_tied(text)
     if said is True and not tied:
@@ -150,6 +164,7 @@ def _assemble(
         roles=dict(sorted(roles.items())),
         unassigned=tuple(sorted(tensors.keys() - used)),
         notices=tuple(notices),
+        experts=experts,
     )
 
 

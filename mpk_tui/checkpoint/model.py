@@ -84,13 +84,29 @@ class Part:
     offset: float = 0.0
 
 
+@dataclass(frozen=True, order=True)
+class Block:
+    """One feed-forward block.
+
+    Attributes:
+        layer: Layer index.
+        expert: Number of the expert, -1 for a dense layer.
+    """
+
+    layer: int
+    expert: int = -1
+
+    def __str__(self) -> str:
+        return str(self.layer) if self.expert < 0 else f"{self.layer}.{self.expert}"
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Canonical roles of a checkpoint's tensors.
 
     Roles are ``embed.tokens``, ``embed.positions``, ``embed.types``, ``embed.norm``, ``norm.final``, ``head``, and
     per layer ``attn.q attn.k attn.v attn.o attn.norm ffn.gate ffn.up ffn.down ffn.norm`` with ``.bias`` appended for
-    biases; all matrices are (out, in) once read.
+    biases and ``@`` and a number for what belongs to one expert (``ffn.up@3``); all matrices are (out, in) once read.
 
     Attributes:
         family: Row of the table, e.g. ``llama``; ``unknown`` if no row fits (then ``roles`` is empty).
@@ -105,6 +121,7 @@ class Architecture:
         roles: ``(role, layer)`` to part; layer is -1 for what is not in a layer.
         unassigned: Stored tensors without a role, sorted.
         notices: What the table could not settle, as sentences.
+        experts: Routed experts of a layer that has experts, 0 where all layers are dense.
     """
 
     family: str
@@ -119,6 +136,21 @@ class Architecture:
     roles: Mapping[tuple[str, int], Part]
     unassigned: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    experts: int = 0
+
+    def feed(self, role: str, block: Block) -> Part | None:
+        """A feed-forward matrix of a block, or None where there is none."""
+        return self.roles.get((role if block.expert < 0 else f"{role}@{block.expert}", block.layer))
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Feed-forward blocks in order: one a layer, or one an expert."""
+        found = []
+        for role, layer in self.roles:
+            name, _, expert = role.partition("@")
+            if name == "ffn.up":
+                found.append(Block(layer, int(expert) if expert else -1))
+        return tuple(sorted(found))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpk_tui.checkpoint.arrays import WeightReader
-from mpk_tui.checkpoint.model import Architecture, Tokenizer
+from mpk_tui.checkpoint.model import Architecture, Block, Part, Tokenizer
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -106,9 +106,9 @@ def anchors_by_id(rows: int, count: int = ANCHORS) -> Anchors:
     return Anchors("ids", tuple(f"{i}/{rows}" for i in ids), ids)
 
 
-def unit_width(reader: WeightReader, arch: Architecture, layer: int) -> int:
-    """Number of feed-forward units of a layer, 0 where the roles are missing or contradict each other."""
-    up, down = arch.roles.get(("ffn.up", layer)), arch.roles.get(("ffn.down", layer))
+def unit_width(reader: WeightReader, arch: Architecture, block: Block) -> int:
+    """Number of units of a feed-forward block, 0 where the roles are missing or contradict each other."""
+    up, down = arch.feed("ffn.up", block), arch.feed("ffn.down", block)
     if up is None or down is None:
         return 0
     shape, other = reader.shape(up), reader.shape(down)
@@ -117,28 +117,35 @@ def unit_width(reader: WeightReader, arch: Architecture, layer: int) -> int:
     return int(shape[0])
 
 
-def input_roles(arch: Architecture, layer: int) -> tuple[str, ...]:
+def input_roles(arch: Architecture, block: Block) -> tuple[str, ...]:
     """Matrices that feed the units: gate and up, or up alone."""
-    return ("ffn.gate", "ffn.up") if ("ffn.gate", layer) in arch.roles else ("ffn.up",)
+    return ("ffn.gate", "ffn.up") if arch.feed("ffn.gate", block) is not None else ("ffn.up",)
+
+
+def feed(arch: Architecture, role: str, block: Block) -> Part:
+    """A matrix that `unit_width` has found to be there."""
+    part = arch.feed(role, block)
+    assert part is not None
+    return part
 
 
 def aligned_rows(
-    reader: WeightReader, arch: Architecture, layer: int, ids: Ids, residual: int = RESIDUAL_SAMPLE
+    reader: WeightReader, arch: Architecture, block: Block, ids: Ids, residual: int = RESIDUAL_SAMPLE
 ) -> Floats:
     """The aligned form of chosen units.
 
     Args:
         reader: Open weights.
         arch: Roles.
-        layer: Layer index.
+        block: Feed-forward block.
         ids: (m,) unit ids.
         residual: Residual dimensions of the output side to include, a fixed sample where the width is larger.
 
     Returns:
         (m, inputs * d + min(d, residual)) float32.
     """
-    blocks = [reader.select(arch.roles[role, layer], ids) for role in input_roles(arch, layer)]
-    down = arch.roles["ffn.down", layer]
+    blocks = [reader.select(feed(arch, role, block), ids) for role in input_roles(arch, block)]
+    down = feed(arch, "ffn.down", block)
     width = reader.shape(down)[0]
     out = np.sort(sample_units(width, residual, seed=2))
     blocks.append(np.ascontiguousarray(reader.select(down, out)[:, ids].T))
@@ -160,6 +167,11 @@ class AnchorBasis:
         return int(self._table.shape[1])
 
     @property
+    def table(self) -> Floats:
+        """Embeddings of the anchors, (anchors, width) float32."""
+        return self._table
+
+    @property
     def outputs(self) -> Floats:
         """What outputs are read against, (anchors, width) float32."""
         return self._out
@@ -172,23 +184,23 @@ class AnchorBasis:
         gain = self._reader.whole(part)
         return self._table * gain if gain.shape == (self.width,) else None
 
-    def roles(self, layer: int) -> tuple[str, ...]:
+    def roles(self, block: Block) -> tuple[str, ...]:
         """Matrices in the rows: gate and up, or up and down where there is no gate.
 
         Seen on real and small models: with a gate, the output side adds only common directions and lowers z; without
         one it raises z by a third.
         """
-        inputs = input_roles(self._arch, layer)
+        inputs = input_roles(self._arch, block)
         return inputs if len(inputs) == 2 else (*inputs, "ffn.down")
 
-    def rows(self, layer: int, ids: Ids) -> Floats | None:
+    def rows(self, block: Block, ids: Ids) -> Floats | None:
         """The anchored form of chosen units, (m, roles * anchors) float32; None where widths do not fit."""
-        table = self.inputs(layer, "ffn.norm")
+        table = self.inputs(block.layer, "ffn.norm")
         if table is None:
             return None
         blocks = []
-        for role in self.roles(layer):
-            part = self._arch.roles[role, layer]
+        for role in self.roles(block):
+            part = feed(self._arch, role, block)
             out = role == "ffn.down"
             weights = self._reader.columns(part, ids).T if out else self._reader.select(part, ids)
             if weights.shape[1] != self.width:

@@ -17,9 +17,10 @@ import numpy as np
 from mpk_tui.checkpoint.model import Architecture
 from mpk_tui.fingerprint.units import AnchorBasis, Floats, feature_map
 from mpk_tui.lineage.layers import LayerMap
-from mpk_tui.lineage.rowtest import RowTest, log_fisher, row_test
+from mpk_tui.lineage.results import LayerResult, UnitTest, combine, join, not_run
+from mpk_tui.lineage.rowtest import row_test
 from mpk_tui.lineage.sides import Weights
-from mpk_tui.lineage.units import LayerResult, UnitTest, not_run, shared_anchors
+from mpk_tui.lineage.sources import shared_anchors
 from mpk_tui.progress import CancelToken, Meter, Report
 
 FORM = "attn.channels"
@@ -38,13 +39,16 @@ class _Shape:
     dim: int
 
 
-def run_channels(a: Weights, b: Weights, layer_map: LayerMap, report: Report, cancel: CancelToken) -> UnitTest:
+def run_channels(
+    a: Weights, b: Weights, layer_map: LayerMap, twice: frozenset[tuple[int, int]], report: Report, cancel: CancelToken
+) -> UnitTest:
     """Test all matched layers.
 
     Args:
         a: Weights of one side.
         b: Weights of the other.
         layer_map: Which layers stand beside each other.
+        twice: Pairs that repeat an earlier one on both sides; they do not count.
         report: Progress in layers.
         cancel: Polled once a layer.
     """
@@ -74,17 +78,7 @@ def run_channels(a: Weights, b: Weights, layer_map: LayerMap, report: Report, ca
         "heads": len(heads), "channels": shape.dim, "draws": DRAWS, "layer_map": layer_map.how,
         "candidates": layer_map.candidates, "anchors": len(anchors[0].names), "tokens_matched_by": anchors[0].by,
     }  # fmt: skip
-    return UnitTest(FORM, tuple(results), log_fisher([r.log_p for r in results]), "", "weights", params)
-
-
-def join(tests: list[RowTest]) -> RowTest:
-    """One result for a layer from its heads, which are independent under the null: Fisher for p, sums for z and rho."""
-    # z = T / s for each head; with equal weights the sum of z has variance n.
-    z = sum(t.z for t in tests) / math.sqrt(len(tests))
-    rho = float(np.mean([t.rho for t in tests]))
-    return RowTest(
-        z, rho, log_fisher([t.log_p for t in tests]), any(t.bound for t in tests), sum(t.units for t in tests)
-    )
+    return UnitTest(FORM, tuple(results), combine(results, twice), "", "weights", params)
 
 
 def _shape(w: Weights) -> _Shape | None:

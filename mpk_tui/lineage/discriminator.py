@@ -1,35 +1,57 @@
 """The discriminator: retention over the matrices of two models, and what it says of their common origin.
 
-Two bases.  In residual coordinates every body matrix takes part.  Where that basis is gone (other widths, a rotated or
-permuted residual stream) the inputs of feed-forward units are taken through the embeddings of shared tokens instead.
-Thresholds and the pairs that they were seen on: docs/adr/0005-retention-quartile.md.
+All body matrices take part, in residual coordinates.  Where that basis is gone (other widths, a rotated or permuted
+residual stream) one stream is first turned into the basis of the other; where weights are gone, sketches in the
+fingerprints take their place.  Thresholds and the pairs that they were seen on: docs/adr/0005-retention-quartile.md and
+docs/adr/0008-retention-after-alignment.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from mpk_tui.checkpoint.arrays import WeightReader
-from mpk_tui.checkpoint.model import Part
-from mpk_tui.fingerprint.units import AnchorBasis, Floats, input_roles, sample_units, unit_width
-from mpk_tui.lineage.layers import LayerMap
-from mpk_tui.lineage.retention import Retention, retention, top_triplets
-from mpk_tui.lineage.sides import Weights
-from mpk_tui.lineage.units import shared_anchors
+from mpk_tui.checkpoint.model import Block
+from mpk_tui.fingerprint import learned
+from mpk_tui.fingerprint.features import array
+from mpk_tui.fingerprint.gauge import MIN_SIDE, ROLES, body_matrix, gain_spread
+from mpk_tui.fingerprint.spectra import top_triplets
+from mpk_tui.fingerprint.units import Floats, Ids, sample_units, unit_width
+from mpk_tui.lineage.alignment import residual_turn
+from mpk_tui.lineage.retention import Retention, from_sketches, retention
+from mpk_tui.lineage.sides import Side, Weights
+from mpk_tui.lineage.units import BlockPair, matcher_of
 from mpk_tui.progress import CancelToken, Meter, Report
 
 AGAINST = 0.90
 """A direction that counts and whose median ratio falls below this speaks against a trained ancestor."""
 LOW_AGAINST = 0.75
 """A lower quartile below this speaks against, whatever the median is."""
-FOR = 0.95
-"""Least median ratio of a direction that speaks for a trained ancestor."""
-LOW_FOR = 0.90
+FOR = 0.96
+"""Least median ratio of a direction that speaks for a trained ancestor: next to nothing of what the projecting side
+learned is lost.  It is not outweighed by the other direction, which falls as the descendant learns more of its own."""
+LOW_FOR = 0.95
 """Least lower quartile of a direction that speaks for one."""
+FOR_ALIGNED = 0.98
+"""The same where units or residual dimensions had to be matched first: only those that still resemble each other find
+each other, which raises the ratio of mere siblings."""
+LOW_FOR_ALIGNED = 0.96
+EVEN = 0.12
+"""Greatest distance of the quartiles where one side is a linear part of the other, however small."""
+MOST_RATIO = 1.06
+"""Greatest median ratio of such a part: top and rest are the same fraction."""
+LEAST_PART, MOST_PART = 0.15, 0.60
+"""Least r_top and greatest r_rest of such a part: what is larger is judged by the rules above."""
+STEADY = 0.05
+"""Greatest distance of the quartiles of r_rest over its median for such a part: one fraction in all matrices."""
+TRAINED = 0.012
+"""Least spread of norm gains (`gain_spread`) of a side whose directions count; hardly trained siblings of one seed cannot
+be told from descendants."""
+UNGAUGED = 2
+"""Least median number of directions that stand out where a side has no norm gains to go by."""
 KEPT = 0.60
 """Least share of learned structure that both keep of each other, where a direction speaks for a trained ancestor."""
 SEED = 0.75
@@ -40,9 +62,9 @@ MATRICES = 42
 """Matrices looked at, spread evenly over layers and roles."""
 _SIDE = 4096
 """Greatest number of rows and columns; a fixed sample of larger matrices is used."""
-_ROLES = ("attn.q", "attn.k", "attn.v", "attn.o", "ffn.gate", "ffn.up", "ffn.down")
 
-RESIDUAL, ANCHORED = "residual coordinates", "embeddings of shared tokens"
+RESIDUAL, TURNED = "residual coordinates", "residual coordinates after alignment"
+SKETCHED = "sketches in fingerprints"
 
 
 @dataclass(frozen=True)
@@ -64,22 +86,42 @@ class Direction:
         counts: The projecting side stands out in at least `SHARE` of the matrices.
         ratio: Median ratio over matrices where it is defined, or None.
         low: Lower quartile of the ratio, or None.
+        high: Upper quartile of the ratio, or None.
         top: Median r_top.
         rest: Median r_rest.
+        rest_spread: Distance of the quartiles of r_rest over its median.
         matrices: Number of matrices with a defined ratio.
     """
 
     counts: bool
     ratio: float | None
     low: float | None
+    high: float | None
     top: float
     rest: float
+    rest_spread: float
     matrices: int
 
+    def speaks_for(self, aligned: bool) -> bool:
+        """What the projecting side learned is kept as well as its bulk, in nearly all matrices.
+
+        Args:
+            aligned: Units or residual dimensions were matched first.
+        """
+        least, low = (FOR_ALIGNED, LOW_FOR_ALIGNED) if aligned else (FOR, LOW_FOR)
+        return self.counts and (self.ratio or 0.0) >= least and (self.low or 0.0) >= low
+
     @property
-    def speaks_for(self) -> bool:
-        """What the projecting side learned is kept as well as its bulk, in most matrices and not in some only."""
-        return self.counts and (self.ratio or 0.0) >= FOR and (self.low or 0.0) >= LOW_FOR
+    def even(self) -> bool:
+        """Top and rest are kept alike, and at one fraction in all matrices: the projecting side is a linear part of the
+        other."""
+        return (
+            (self.ratio or 0.0) <= MOST_RATIO
+            and (self.high or 0.0) - (self.low or 0.0) <= EVEN
+            and self.top >= LEAST_PART
+            and self.rest <= MOST_PART
+            and self.rest_spread <= STEADY
+        )
 
     @property
     def speaks_against(self) -> bool:
@@ -99,6 +141,7 @@ class RetentionTest:
         kept: sqrt(r_top of A in B x r_top of B in A): how much learned structure the two share, whatever their scales.
         reading: ``for``, ``against``, ``seed`` (against, with the pattern of a shared initialisation) or ``abstains``.
         reason: Why it was not run or abstains, or an empty string.
+        spreads: `gain_spread` of A and of B.
     """
 
     basis: str
@@ -108,38 +151,111 @@ class RetentionTest:
     kept: float
     reading: str
     reason: str
+    spreads: tuple[float | None, float | None] = (None, None)
 
 
-def run_retention(a: Weights, b: Weights, layer_map: LayerMap, report: Report, cancel: CancelToken) -> RetentionTest:
-    """Retention at matched layers, in residual coordinates or, where these say nothing, through shared tokens.
+@dataclass(frozen=True)
+class Basis:
+    """What must be put in order before the matrices of two models can be laid over each other.
+
+    Attributes:
+        reordered: Feed-forward units do not stand in one order: each unit of B is first put beside the unit of A whose
+            mutual nearest neighbour it is.
+        turned: Residual dimensions do not stand beside each other (other width, or permuted, flipped or rotated): A's
+            stream is first turned into B's basis by the embeddings of shared tokens.
+    """
+
+    reordered: bool = False
+    turned: bool = False
+
+
+def run_retention(
+    a: Side, b: Side, pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken, basis: Basis, *,
+    roles: tuple[str, ...] = ROLES,
+) -> RetentionTest:  # fmt: skip
+    """Retention at matched blocks, in residual coordinates.
 
     Args:
-        a: Weights of one side.
-        b: Weights of the other.
-        layer_map: Which layers stand beside each other.
+        a: One side; without weights the sketches in the fingerprints of both are compared.
+        b: The other.
+        pairs: Blocks that stand beside each other.
         report: Progress in matrices.
         cancel: Polled once a matrix.
+        basis: What has to be put in order first.
+        roles: Body matrices to look at.
     """
-    plain = _run(RESIDUAL, _residual(a, b, layer_map), report, cancel)
-    if any(d.counts for d in (plain.forward, plain.backward)):
-        return plain
-    turned = _run(ANCHORED, _anchored(a, b, layer_map), report, cancel)
-    return turned if turned.matrices else plain
+    if not (a.weights and b.weights):
+        return _sketched(a, b, pairs, roles)
+    units = _Units(a.weights, b.weights, basis.reordered)
+    spreads = gain_spread(a.weights.reader, a.weights.arch), gain_spread(b.weights.reader, b.weights.arch)
+    if not basis.turned:
+        return _run(
+            RESIDUAL, _matrices(a.weights, b.weights, pairs, roles, units, None), units.matched, spreads, report, cancel
+        )
+    turn = residual_turn(a.weights, b.weights)
+    if isinstance(turn, str):
+        return read(TURNED, (), turn)
+    todo = _matrices(a.weights, b.weights, pairs, roles, units, turn.matrix)
+    return _run(TURNED, todo, True, spreads, report, cancel)
 
 
-Pairs = list[tuple[str, int, int, Callable[[], "tuple[Floats, Floats]"]]]
+Load = Callable[[], "tuple[Floats, Floats] | None"]
+Todo = list[tuple[str, BlockPair, Load]]
 
 
-def _run(basis: str, todo: Pairs, report: Report, cancel: CancelToken) -> RetentionTest:
-    if not todo:
-        return read(basis, (), "no matrices of equal shape at matched layers")
+class _Units:
+    """Units of either side that stand beside each other; found once per pair of blocks."""
+
+    def __init__(self, a: Weights, b: Weights, reordered: bool) -> None:
+        self._a, self._b = a, b
+        self._reordered = reordered
+        self._matcher = matcher_of(a, b)
+        self._found: dict[BlockPair, tuple[Ids, Ids] | None] = {}
+
+    @property
+    def matched(self) -> bool:
+        """Whether units are matched by their weights instead of by their numbers."""
+        widths = {unit_width(w.reader, w.arch, block) for w in (self._a, self._b) for block in w.arch.blocks}
+        return self._reordered or len(widths) > 1
+
+    def __call__(self, pair: BlockPair) -> tuple[Ids, Ids] | None:
+        """Ids on either side, or None where nothing fits."""
+        if pair not in self._found:
+            self._found[pair] = self._look(pair)
+        return self._found[pair]
+
+    def _look(self, pair: BlockPair) -> tuple[Ids, Ids] | None:
+        width_a = unit_width(self._a.reader, self._a.arch, pair.a)
+        width_b = unit_width(self._b.reader, self._b.arch, pair.b)
+        if not width_a or not width_b:
+            return None
+        if width_a == width_b and not self._reordered:
+            ids = np.sort(sample_units(width_a, _SIDE, seed=4))
+            return ids, ids
+        if isinstance(self._matcher, str):
+            return None
+        found = self._matcher(pair)
+        return None if found is None or len(found) < MIN_SIDE else (found.a, found.b)
+
+
+def _run(
+    basis: str,
+    todo: Todo,
+    aligned: bool,
+    spreads: tuple[float | None, float | None],
+    report: Report,
+    cancel: CancelToken,
+) -> RetentionTest:
     meter = Meter(report, "retention", len(todo), "matrices")
     found = []
-    for n, (role, i, j, load) in enumerate(todo):
+    for n, (role, pair, load) in enumerate(todo):
         cancel.check()
-        found.append(both_directions(role, i, j, *load(), n))
-        meter.add(1, f"{role} {i}")
-    return read(basis, tuple(found), "")
+        both = load()
+        meter.add(1, f"{role} {pair.a}")
+        if both is not None and both[0].shape == both[1].shape:
+            found.append(both_directions(role, pair.a.layer, pair.b.layer, *both, n))
+    reason = "" if found else "no matrices of equal shape at matched layers"
+    return read(basis, tuple(found), reason, aligned=aligned, spreads=spreads)
 
 
 def both_directions(role: str, i: int, j: int, x: Floats, y: Floats, n: int) -> MatrixRetention:
@@ -149,112 +265,171 @@ def both_directions(role: str, i: int, j: int, x: Floats, y: Floats, n: int) -> 
     return MatrixRetention(role, i, j, retention(of_x, inner, y), retention(of_y, inner, x))
 
 
-def _spread(layer_map: LayerMap, roles: int) -> Iterator[tuple[int, int]]:
-    """Matched layers, evenly thinned so that all roles of a layer fit into `MATRICES`."""
-    pairs, keep = layer_map.pairs, max(2, MATRICES // roles)
+def _spread(pairs: tuple[BlockPair, ...], roles: int) -> list[BlockPair]:
+    """Matched blocks, evenly thinned so that all roles of a block fit into `MATRICES`."""
+    keep = max(2, MATRICES // max(1, roles))
     if len(pairs) <= keep:
-        yield from pairs
-    else:
-        yield from (pairs[round(k * (len(pairs) - 1) / (keep - 1))] for k in range(keep))
+        return list(pairs)
+    return [pairs[round(k * (len(pairs) - 1) / (keep - 1))] for k in range(keep)]
 
 
-def _residual(a: Weights, b: Weights, layer_map: LayerMap) -> Pairs:
-    out: Pairs = []
-    for i, j in _spread(layer_map, len(_ROLES)):
-        for role in _ROLES:
-            x, y = a.arch.roles.get((role, i)), b.arch.roles.get((role, j))
-            if x is None or y is None:
-                continue
-            shape = a.reader.shape(x)
-            if len(shape) == 2 and shape == b.reader.shape(y) and min(shape) >= 32:
-                out.append((role, i, j, _both_read(a.reader, x, b.reader, y)))
+def _matrices(
+    a: Weights, b: Weights, pairs: tuple[BlockPair, ...], roles: tuple[str, ...], units: _Units, turn: Floats | None
+) -> Todo:
+    out: Todo = []
+    layers = set()
+    for pair in _spread(pairs, len(roles)):
+        first = (pair.a.layer, pair.b.layer) not in layers
+        layers.add((pair.a.layer, pair.b.layer))
+        for role in roles:
+            # Experts share the attention of their layer.
+            if role.startswith("ffn.") or first:
+                out.append((role, pair, _both_read(a, b, role, pair, units, turn)))
     return out
 
 
-def _both_read(a: WeightReader, x: Part, b: WeightReader, y: Part) -> Callable[[], tuple[Floats, Floats]]:
-    return lambda: (_sampled(a, x), _sampled(b, y))
-
-
-def _sampled(reader: WeightReader, part: Part) -> Floats:
-    rows, columns = reader.shape(part)
-    if rows <= _SIDE and columns <= _SIDE:
-        return np.nan_to_num(reader.whole(part))
-    picked = reader.select(part, np.sort(sample_units(rows, _SIDE, seed=4)))
-    return np.nan_to_num(picked[:, np.sort(sample_units(columns, _SIDE, seed=5))])
-
-
-def _anchored(a: Weights, b: Weights, layer_map: LayerMap) -> Pairs:
-    """Inputs of feed-forward units through the embeddings of shared tokens, one matrix (units, anchors) a role."""
-    anchors = shared_anchors(a, b)
-    roles = input_roles(a.arch, 0)
-    if isinstance(anchors, str) or roles != input_roles(b.arch, 0):
-        return []
-    basis_a = AnchorBasis(a.reader, a.arch, anchors[0])
-    basis_b = AnchorBasis(b.reader, b.arch, anchors[1])
-    out: Pairs = []
-    for i, j in _spread(layer_map, len(roles)):
-        width = unit_width(a.reader, a.arch, i)
-        if not width or width != unit_width(b.reader, b.arch, j):
-            return []
-        ids = np.sort(sample_units(width, _SIDE, seed=4))
-        if basis_a.rows(i, ids[:1]) is None or basis_b.rows(j, ids[:1]) is None:
-            return []
-        out += [(role, i, j, _anchored_read(basis_a, basis_b, i, j, ids, k)) for k, role in enumerate(roles)]
-    return out
-
-
-def _anchored_read(
-    a: AnchorBasis, b: AnchorBasis, i: int, j: int, ids: np.ndarray[tuple[int], np.dtype[np.int64]], block: int
-) -> Callable[[], tuple[Floats, Floats]]:
-    n = len(a.anchors.names)
-
-    def load() -> tuple[Floats, Floats]:
-        x, y = a.rows(i, ids), b.rows(j, ids)
-        assert x is not None
-        assert y is not None
-        columns = slice(block * n, (block + 1) * n)
-        return np.nan_to_num(x[:, columns]), np.nan_to_num(y[:, columns])
+def _both_read(a: Weights, b: Weights, role: str, pair: BlockPair, units: _Units, turn: Floats | None) -> Load:
+    def load() -> tuple[Floats, Floats] | None:
+        ids = units(pair) if role.startswith("ffn.") else None
+        if role.startswith("ffn.") and ids is None:
+            return None
+        folded = turn is not None
+        x = body_matrix(a.reader, a.arch, role, pair.a, _SIDE, None if ids is None else ids[0], folded=folded)
+        y = body_matrix(b.reader, b.arch, role, pair.b, _SIDE, None if ids is None else ids[1], folded=folded)
+        if x is None or y is None:
+            return None
+        if turn is not None:
+            out = role in ("attn.o", "ffn.down")
+            if x.shape[0 if out else 1] != len(turn):
+                return None
+            x = turn.T @ x if out else x @ turn
+        return (x, y) if min(x.shape) >= MIN_SIDE else None
 
     return load
 
 
-def _direction(results: list[Retention]) -> Direction:
+def _sketched(a: Side, b: Side, pairs: tuple[BlockPair, ...], roles: tuple[str, ...]) -> RetentionTest:
+    """Retention from what both fingerprints carry."""
+    of_a, of_b = _sketches(a), _sketches(b)
+    if of_a is None or of_b is None:
+        return read(SKETCHED, (), "a fingerprint carries no sketch of learned structure")
+    found = []
+    for pair in pairs:
+        for role in roles:
+            x = of_a.get((role, pair.a.layer, pair.a.expert if role.startswith("ffn.") else _any(of_a, role, pair.a)))
+            y = of_b.get((role, pair.b.layer, pair.b.expert if role.startswith("ffn.") else _any(of_b, role, pair.b)))
+            if x is None or y is None or x.shape != y.shape:
+                continue
+            forward = from_sketches(x.top, x.rest, y.top + y.rest, x.standing)
+            backward = from_sketches(y.top, y.rest, x.top + x.rest, y.standing)
+            found.append(MatrixRetention(role, pair.a.layer, pair.b.layer, forward, backward))
+    reason = "" if found else "the fingerprints hold no matrices that stand beside each other"
+    return read(SKETCHED, tuple(found), reason, spreads=(_spread_of(a), _spread_of(b)))
+
+
+@dataclass(frozen=True)
+class _Sketch:
+    top: Floats
+    rest: Floats
+    shape: tuple[int, int]
+    standing: int
+
+
+_Key = tuple[str, int, int]
+
+
+def _spread_of(side: Side) -> float | None:
+    stored = side.fingerprint.features[learned.FEATURE].params.get("gain_spread")
+    return stored if isinstance(stored, float) else None
+
+
+def _sketches(side: Side) -> dict[_Key, _Sketch] | None:
+    feature = side.fingerprint.features.get(learned.FEATURE)
+    if feature is None or feature.version != learned.VERSION:
+        return None
+    stored = array(feature)
+    listed = feature.params.get("matrices")
+    if stored.ndim != 4 or stored.shape[1:] != (2, learned.SIDE, learned.SIDE) or not isinstance(listed, list):
+        return None
+    out: dict[_Key, _Sketch] = {}
+    for row, (top, rest) in zip(listed, stored, strict=False):
+        try:
+            role, layer, expert, rows, columns, standing = row
+            key = str(role), int(layer), int(expert)
+            out[key] = _Sketch(top, rest, (int(rows), int(columns)), int(standing))
+        except (TypeError, ValueError):
+            return None
+    return out
+
+
+def _any(found: dict[_Key, _Sketch], role: str, block: Block) -> int:
+    """The expert under which a layer's attention was kept."""
+    return next((e for r, layer, e in found if (r, layer) == (role, block.layer)), -1)
+
+
+def _direction(results: list[Retention], trained: bool) -> Direction:
     stand = [r for r in results if r.standing]
     ratios = [r.ratio for r in stand if r.ratio is not None]
-    counts = len(stand) >= SHARE * len(results) and len(ratios) >= SHARE * len(results)
+    counts = trained and len(stand) >= SHARE * len(results) and len(ratios) >= SHARE * len(results)
+    rests = np.array([r.rest for r in stand]) if stand else np.zeros(1)
+    low, middle, high = (float(q) for q in np.quantile(rests, (0.25, 0.5, 0.75)))
     return Direction(
         bool(results) and counts,
         float(np.median(ratios)) if ratios else None,
         float(np.quantile(ratios, 0.25)) if ratios else None,
+        float(np.quantile(ratios, 0.75)) if ratios else None,
         float(np.median([r.top for r in stand])) if stand else 0.0,
-        float(np.median([r.rest for r in stand])) if stand else 0.0,
+        middle,
+        (high - low) / middle if middle > 0 else 0.0,
         len(ratios),
     )
 
 
-def read(basis: str, matrices: tuple[MatrixRetention, ...], reason: str) -> RetentionTest:
+def _trained(spread: float | None, results: list[Retention]) -> bool:
+    """Whether a side has trained for long enough that what it learned is its own."""
+    if spread is not None:
+        return spread >= TRAINED
+    return bool(results) and float(np.median([r.standing for r in results])) >= UNGAUGED
+
+
+def read(
+    basis: str,
+    matrices: tuple[MatrixRetention, ...],
+    reason: str,
+    *,
+    aligned: bool = False,
+    spreads: tuple[float | None, float | None] = (None, None),
+) -> RetentionTest:
     """What the matrices say together.
 
     Args:
-        basis: `RESIDUAL` or `ANCHORED`.
+        basis: `RESIDUAL`, `TURNED` or `SKETCHED`.
         matrices: Both directions on every pair.
         reason: Why there are none, or an empty string.
+        aligned: Units or residual dimensions were matched first.
+        spreads: `gain_spread` of either side.
     """
-    forward = _direction([m.forward for m in matrices])
-    backward = _direction([m.backward for m in matrices])
+    ahead, back = [m.forward for m in matrices], [m.backward for m in matrices]
+    trained = _trained(spreads[0], ahead), _trained(spreads[1], back)
+    forward, backward = _direction(ahead, trained[0]), _direction(back, trained[1])
     kept = math.sqrt(max(0.0, forward.top) * max(0.0, backward.top))
     both = (forward, backward)
+    speaking = [d for d in both if d.speaks_for(aligned)]
     if not any(d.counts for d in both):
         reading = "abstains"
-        reason = reason or "learned structure does not stand out, or the bulk shows no correlation, in most matrices"
+        reason = reason or (
+            "learned structure does not stand out, or the bulk shows no correlation, in most matrices"
+            if any(trained)
+            else "both models are hardly trained: siblings of one seed look like descendants then"
+        )
+    elif speaking and (kept >= KEPT or any(d.even for d in speaking)):
+        reading = "for"
     elif any(d.speaks_against for d in both):
         seed = all(d.counts and d.ratio is not None and d.ratio < SEED for d in both)
         reading = "seed" if seed else "against"
-    elif not any(d.speaks_for for d in both):
-        reading, reason = "abstains", "the ratios lie between the ranges seen for descendants and for shared seeds"
-    elif kept < KEPT:
+    elif speaking:
         reading = "abstains"
         reason = f"too little learned structure is shared ({kept:.2f}) to tell a descendant from a shared seed"
     else:
-        reading = "for"
-    return RetentionTest(basis, matrices, forward, backward, kept, reading, reason)
+        reading, reason = "abstains", "the ratios lie between the ranges seen for descendants and for shared seeds"
+    return RetentionTest(basis, matrices, forward, backward, kept, reading, reason, spreads)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mpk_tui.lineage.components import Part
 from mpk_tui.lineage.discriminator import RetentionTest
 from mpk_tui.lineage.identity import Identity
-from mpk_tui.lineage.units import UnitTest
+from mpk_tui.lineage.results import UnitTest
+from mpk_tui.lineage.trajectory import Trajectory
 
 IDENTICAL = "identical"
 REFORMATTED = "reformatted"
@@ -70,20 +72,69 @@ def quote(log_p: float) -> str:
     return f"p = {p:.2g}"
 
 
-def decide(identity: Identity, tests: list[UnitTest], retention: RetentionTest | None) -> Finding:
-    """The finding for a pair.
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a finding is decided on.
 
-    Args:
+    Attributes:
         identity: Every tensor accounted for.
-        tests: Both forms of the unit test, run or not.
-        retention: The discriminator, or None where it was not run.
+        tests: All forms of the tests of correspondence, run or not.
+        retention: The discriminator on the whole body, or None where it was not run.
+        parts: Parts that correspond where the whole does not, each with its own discriminator.
+        equal: Matrices equal byte for byte that hold learned structure.
+        trajectory: B seen from A's training, or None where no checkpoints of it were given.
     """
+
+    identity: Identity
+    tests: list[UnitTest]
+    retention: RetentionTest | None = None
+    parts: tuple[Part, ...] = ()
+    equal: tuple[str, ...] = ()
+    trajectory: Trajectory | None = None
+
+    @property
+    def against(self) -> bool:
+        """Whether a discriminator speaks against a trained ancestor."""
+        retention = self.retention is not None and self.retention.reading in ("seed", "against")
+        return retention or (self.trajectory is not None and self.trajectory.reading == "sibling")
+
+    @property
+    def speaks_for(self) -> str:
+        """The discriminator that speaks for a trained ancestor of the whole, in words, or an empty string."""
+        if self.retention is not None and self.retention.reading == "for":
+            return f"learned structure is kept as well as the bulk (retention {_ratios(self.retention)})"
+        if self.trajectory is not None and self.trajectory.reading == "descendant":
+            return f"along the training of A, {self.trajectory.reason}"
+        return ""
+
+
+def of_body(tests: list[UnitTest]) -> list[UnitTest]:
+    """Tests that ran and speak of layers; the token embedding is a part of its own."""
+    return [t for t in tests if t.ran and t.form != "residual.embeddings"]
+
+
+def is_whole(tests: list[UnitTest]) -> bool:
+    """Whether the whole body corresponds: most layers match in a form, or, where no form tells layers apart, residual
+    dimensions do over all of them."""
+    body = of_body(tests)
+    by_layer = [t for t in body if t.layers[0].a >= 0]
+    if any(t.matched >= MIN_MATCHED and t.rho >= MIN_RHO for t in by_layer):
+        return True
+    told_apart = any(t.log_p < math.log(P_NOTHING) for t in by_layer)
+    return not told_apart and any(t.matched and t.rho >= MIN_RHO for t in body if t not in by_layer)
+
+
+def decide(evidence: Evidence) -> Finding:
+    """The finding for a pair."""
+    identity, tests = evidence.identity, evidence.tests
     log_p, families = combined(tests)
     by_identity = _by_identity(identity)
     if by_identity is not None:
         return Finding(*by_identity, log_p, families)
+    equal = _telling_equal(identity)
     if not families:
-        equal = _telling_equal(identity)
+        if evidence.equal:
+            return Finding(COMPONENT, _equal_sentence(evidence.equal), log_p, families)
         if equal:
             return Finding(
                 UNRESOLVED,
@@ -95,58 +146,116 @@ def decide(identity: Identity, tests: list[UnitTest], retention: RetentionTest |
         return Finding(
             NOT_COMPARABLE, "No test of this version applies to this pair, so nothing was found", log_p, families
         )
-    best = min((t for t in tests if t.ran), key=lambda t: (t.log_p, -t.rho))
-    numbers = (
-        f"{quote(log_p)} over {families} form{'s' if families > 1 else ''}, "
-        f"{sum(r.log_p <= math.log(1e-3) for r in best.layers)} of {len(best.layers)} layers matched, "
-        f"mean unit correlation {best.rho:.2f}"
-    )
-    if log_p >= math.log(P_NOTHING):
-        equal = _telling_equal(identity)
-        if equal:
+    numbers = _numbers(tests, log_p, families)
+    if log_p >= math.log(P_NOTHING) and not equal:
+        return Finding(NONE_FOUND, f"No correspondence between the two models was found ({numbers})", log_p, families)
+    if log_p < math.log(P_ORIGIN) and not evidence.against:
+        if is_whole(tests) and evidence.speaks_for:
             return Finding(
-                UNRESOLVED,
-                f"Feed-forward units do not correspond ({numbers}), yet {equal} tensors are equal byte for byte: part "
-                "of the two models has one origin, and it cannot be told here whether it is a trained model",
+                TRAINED_ANCESTOR,
+                f"Hidden units correspond ({numbers}) and {evidence.speaks_for}: the two models share a trained "
+                "ancestor",
                 log_p,
                 families,
             )
-        return Finding(NONE_FOUND, f"No correspondence between hidden units was found ({numbers})", log_p, families)
+        shared = [p for p in evidence.parts if part_finding(p) == COMPONENT]
+        if shared:
+            return Finding(COMPONENT, _parts_sentence(shared, numbers), log_p, families)
+    if evidence.equal and not evidence.against:
+        return Finding(COMPONENT, _equal_sentence(evidence.equal), log_p, families)
+    return Finding(*_unresolved(evidence, numbers, log_p), log_p, families)
+
+
+def part_finding(part: Part) -> str:
+    """What holds for one part: the same rules as for the whole."""
+    if part.equal:
+        return COMPONENT
+    if part.log_p >= math.log(P_ORIGIN) or part.retention is None:
+        return UNRESOLVED
+    if part.retention.reading == "seed":
+        return SHARED_INIT
+    return COMPONENT if part.retention.reading == "for" and part.rho >= MIN_RHO else UNRESOLVED
+
+
+def part_sentence(part: Part, finding: str) -> str:
+    """What holds for a part, in a sentence of its own."""
+    if part.equal:
+        return f"{_equal_sentence(part.equal)}."
+    bound = "< 1e-12" if part.log_p < math.log(P_FLOOR) else f"<= {math.exp(part.log_p):.2g}"
+    numbers = f"p {bound}, mean correlation {part.rho:.2f}"
+    if part.kind == "embeddings":
+        return (
+            f"Residual dimensions of the token embeddings correspond ({numbers}): the tables have one origin. "
+            "Embeddings of one initialisation keep what they learn as descendants do, so nothing more is said."
+        )
+    ratios = "not run" if part.retention is None else _ratios(part.retention)
+    says = {
+        COMPONENT: "learned structure is kept as well as the bulk: this part has a trained ancestor in common",
+        SHARED_INIT: "what was learned differs: the pattern of one random initialisation trained twice",
+    }.get(finding, "whether from a trained model or from an initialisation is not resolved")
+    return f"{part.name[:1].upper()}{part.name[1:]} correspond ({numbers}); {says} (retention {ratios})."
+
+
+def _numbers(tests: list[UnitTest], log_p: float, families: int) -> str:
+    best = min((t for t in tests if t.ran), key=lambda t: (t.log_p, -t.rho))
+    matched = sum(r.log_p <= math.log(1e-3) for r in best.layers)
+    told = f"{matched} of {len(best.layers)} layers matched, " if best.layers[0].a >= 0 else ""
+    return (
+        f"{quote(log_p)} over {families} form{'s' if families > 1 else ''}, {told}"
+        f"mean correlation {best.rho:.2f} in {best.form}"
+    )
+
+
+def _parts_sentence(shared: list[Part], numbers: str) -> str:
+    told = "; ".join(f"{p.name} (retention {_ratios(p.retention)})" for p in shared[:6] if p.retention is not None)
+    return (
+        f"Only a part of the two models corresponds ({numbers}), and what was learned is kept there: {told}. This part "
+        "has a trained ancestor in common; of the rest nothing is said"
+    )
+
+
+def _equal_sentence(equal: tuple[str, ...]) -> str:
+    named = ", ".join(equal[:3]) + (f" and {len(equal) - 3} more" if len(equal) > 3 else "")
+    return (
+        f"{len(equal)} matrices that hold learned structure are equal byte for byte ({named}), the rest does not "
+        "correspond: these parts come from one trained model; of the rest nothing is said"
+    )
+
+
+def _unresolved(evidence: Evidence, numbers: str, log_p: float) -> tuple[str, str]:
+    """Name and sentence where an origin is shared and no trained ancestor is established."""
+    tests, retention = evidence.tests, evidence.retention
+    if log_p >= math.log(P_NOTHING):
+        return UNRESOLVED, (
+            f"Units do not correspond ({numbers}), yet {_telling_equal(evidence.identity)} tensors are equal byte for "
+            "byte: part of the two models has one origin, and it cannot be told here whether it is a trained model"
+        )
     if log_p >= math.log(P_ORIGIN):
-        return Finding(UNRESOLVED, f"A weak correspondence was found ({numbers}); it is not resolved", log_p, families)
+        return UNRESOLVED, f"A weak correspondence was found ({numbers}); it is not resolved"
     if retention is not None and retention.reading == "seed":
-        return Finding(
-            SHARED_INIT,
+        return SHARED_INIT, (
             f"Hidden units correspond ({numbers}), and what was learned differs while what is left of the "
             f"initialisation agrees (retention {_ratios(retention)}): the pattern of one random initialisation "
-            "trained twice",
-            log_p,
-            families,
+            "trained twice"
         )
-    whole = best.matched >= MIN_MATCHED and best.rho >= MIN_RHO
-    if whole and retention is not None and retention.reading == "for":
-        return Finding(
-            TRAINED_ANCESTOR,
-            f"Hidden units correspond ({numbers}) and learned structure is kept as well as the bulk (retention "
-            f"{_ratios(retention)}): the two models share a trained ancestor",
-            log_p,
-            families,
+    if not [t for t in of_body(tests) if t.log_p < math.log(P_NOTHING)]:
+        return UNRESOLVED, (
+            f"The token embeddings correspond ({numbers}) and no layer does: the two tables have one origin, and "
+            "embeddings do not tell a trained model from an initialisation"
         )
-    why = (
-        "the discriminator was not run, it needs the weights of both"
-        if retention is None
-        else f"retention speaks against a trained ancestor ({_ratios(retention)})"
-        if retention.reading == "against"
-        else f"retention abstains: {retention.reason}"
-        if retention.reading == "abstains"
-        else "only part of the layers corresponds"
-    )
-    return Finding(
-        UNRESOLVED,
+    if retention is None:
+        why = "the discriminator was not run"
+    elif retention.reading == "against":
+        why = f"retention speaks against a trained ancestor ({_ratios(retention)})"
+    elif evidence.against and evidence.trajectory is not None:
+        why = evidence.trajectory.reason
+    elif retention.reading == "abstains":
+        why = f"retention abstains: {retention.reason}"
+    else:
+        why = "only part of the layers corresponds"
+    return UNRESOLVED, (
         f"Hidden units correspond ({numbers}): the models share an origin, a trained model or an initialisation; which "
-        f"of the two is not resolved ({why})",
-        log_p,
-        families,
+        f"of the two is not resolved ({why})"
     )
 
 

@@ -29,6 +29,20 @@ class LayerMap:
     how: str
 
 
+def repeats(own: npt.NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
+    """Layers of one model that hold the same units: (layer, earlier layer) pairs.
+
+    Args:
+        own: `z_matrix` of a model with itself; the diagonal is not looked at.
+    """
+    out = []
+    for i in range(1, len(own)):
+        j = int(own[i, :i].argmax())
+        if own[i, j] >= MATCHED_Z:
+            out.append((i, j))
+    return tuple(out)
+
+
 def z_matrix(a: list[Floats], b: list[Floats]) -> npt.NDArray[np.float64]:
     """z of the row test for every pair of layers, from sketches whose rows are the same unit ids.
 

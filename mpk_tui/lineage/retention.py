@@ -19,37 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpk_tui.fingerprint.spectra import Triplets
 from mpk_tui.fingerprint.units import Floats
-
-TRIPLETS = 16
-"""K, top singular triplets per matrix."""
-STANDOUT = 1.2
-"""A top singular value counts as learned from this multiple of the sign-flipped matrix's."""
-_SWEEPS = 4
-
-
-@dataclass(frozen=True)
-class Triplets:
-    """Top singular triplets of one matrix.
-
-    Attributes:
-        u: (rows, K) left vectors.
-        s: (K,) singular values, descending.
-        v: (columns, K) right vectors.
-        square: ||A||_F^2.
-        edge: Top singular value of the sign-flipped matrix.
-    """
-
-    u: Floats
-    s: Floats
-    v: Floats
-    square: float
-    edge: float
-
-    @property
-    def standing(self) -> int:
-        """How many of the K values stand out above the edge."""
-        return int((self.s >= STANDOUT * self.edge).sum()) if self.edge > 0 else 0
 
 
 @dataclass(frozen=True)
@@ -67,35 +38,6 @@ class Retention:
     rest: float
     ratio: float | None
     standing: int
-
-
-def top_triplets(a: Floats, *, seed: tuple[int, ...], k: int = TRIPLETS) -> Triplets:
-    """Top ``k`` singular triplets by subspace iteration, and the edge of the sign-flipped matrix.
-
-    Args:
-        a: (rows, columns) float32.
-        seed: Seeds the starting block and the sign flips.
-        k: Number of triplets; at most min(rows, columns) // 4.
-    """
-    rng = np.random.Generator(np.random.PCG64(list(seed)))
-    k = max(1, min(k, min(a.shape) // 4))
-    u, s, v = _subspace(a, k, rng)
-    signs = rng.integers(0, 2, size=a.shape, dtype=np.int8)
-    flipped = a * (signs * np.float32(2) - np.float32(1))
-    _, edge, _ = _subspace(flipped, min(4, k), rng)
-    return Triplets(u, s, v, float(np.einsum("ij,ij->", a, a, dtype=np.float64)), float(edge[0]))
-
-
-def _subspace(a: Floats, k: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    # A few extra columns make the k wanted ones converge in few sweeps (Halko, Martinsson, Tropp 2011, section 4.5).
-    block = min(k + 8, min(a.shape))
-    q = rng.standard_normal((a.shape[1], block), dtype=np.float32)
-    for _ in range(_SWEEPS):
-        q, _r = np.linalg.qr(a @ q)
-        q, _r = np.linalg.qr(a.T @ q)
-    left = a @ q
-    u, s, wt = np.linalg.svd(left, full_matrices=False)
-    return u[:, :k], s[:k], (q @ wt.T)[:, :k]
 
 
 def retention(a: Triplets, inner: float, b: Floats) -> Retention:
@@ -119,3 +61,30 @@ def retention(a: Triplets, inner: float, b: Floats) -> Retention:
     # The bulk of unrelated matrices correlates as 1/sqrt(entries); five times that is no accident.
     floor = 5.0 / math.sqrt(b.size)
     return Retention(top, rest, top / rest if rest > floor else None, a.standing)
+
+
+def from_sketches(top: Floats, rest: Floats, b: Floats, standing: int) -> Retention:
+    """How B keeps the structure of A, from sketches of A's parts and of B (`mpk_tui.fingerprint.learned`).
+
+    Regression of B's sketch on either part of A's: where the two agree, numerator and denominator carry the same
+    sketching error, so it cancels.
+
+    Args:
+        top: Sketch of the top triplets of A.
+        rest: Sketch of the rest of A.
+        b: Sketch of B.
+        standing: Directions of A that stand out.
+    """
+    if not standing:
+        return Retention(0.0, 0.0, None, 0)
+    kept, energy = _inner(top, b), _inner(top, top)
+    r_top = kept / energy if energy > 0 else 0.0
+    rest_energy = _inner(rest, rest)
+    r_rest = _inner(rest, b) / rest_energy if rest_energy > 0 else 0.0
+    # Sketches of unrelated matrices of unit norm correlate as 1 / side.
+    floor = 5.0 / len(b)
+    return Retention(r_top, r_rest, r_top / r_rest if r_rest > floor else None, standing)
+
+
+def _inner(x: Floats, y: Floats) -> float:
+    return float(np.einsum("ij,ij->", x, y, dtype=np.float64))

@@ -24,10 +24,13 @@ class Weights:
     Attributes:
         checkpoint: Headers and roles.
         reader: Open files.
+        choices: In how many ways the matrices of a layer were chosen by their values (`mpk_tui.lineage.borrow`); 1
+            where names say what they are.  p-values are multiplied by it.
     """
 
     checkpoint: Checkpoint
     reader: WeightReader
+    choices: int = 1
 
     @property
     def arch(self) -> Architecture:

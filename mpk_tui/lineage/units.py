@@ -1,198 +1,283 @@
-"""The row test on feed-forward units over all layers, in both forms, from weights or from fingerprints."""
+"""The row test on feed-forward units, all layers and experts: aligned, anchored, and by order where widths differ."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mpk_tui.fingerprint.features import SKETCH_COLUMNS, SKETCH_UNITS, VERSION, array
+from mpk_tui.checkpoint.model import Block
+from mpk_tui.fingerprint.features import SKETCH_COLUMNS, SKETCH_UNITS
 from mpk_tui.fingerprint.units import (
-    MIN_ANCHORS,
     AnchorBasis,
-    Anchors,
     Floats,
     aligned_projection,
     aligned_rows,
-    anchor_strings,
-    anchors_by_id,
-    choose_anchors,
     feature_map,
-    input_roles,
     sample_units,
     unit_width,
 )
-from mpk_tui.lineage.layers import LayerMap, choose_map, z_matrix
-from mpk_tui.lineage.rowtest import DRAWS, UNITS, RowTest, log_fisher, row_test
+from mpk_tui.lineage.layers import LayerMap, choose_map, repeats, z_matrix
+from mpk_tui.lineage.matching import Matching, log_order_p, longest_increasing, mutual_nearest
+from mpk_tui.lineage.results import LayerResult, UnitTest, combine, not_run
+from mpk_tui.lineage.rowtest import DRAWS, UNITS, RowTest, row_test
 from mpk_tui.lineage.sides import Side, Weights
+from mpk_tui.lineage.sources import FORMS, Source, blocks_of, shared_anchors, sources
 from mpk_tui.progress import CancelToken, Meter, Report
 
-FORMS = ("ffn.aligned", "ffn.anchored")
-LAYER_P = 1e-3
-"""A layer counts as matched from this p on."""
+ORDER = "ffn.order"
 SAME_INDEX = 0.80
 """Where this share of layers matches by index, no other pairing is looked for."""
 _SEEDS = {"ffn.aligned": 11, "ffn.anchored": 12}
 
 
 @dataclass(frozen=True)
-class LayerResult:
-    """One pair of layers."""
+class BlockPair:
+    """Two feed-forward blocks to test against each other.
 
-    a: int
-    b: int
-    test: RowTest
-    log_p: float
-    """Logarithm of the p-value after multiplying by the number of candidate layers."""
+    Attributes:
+        a: Block of A.
+        b: Block of B.
+        candidates: Number of B's blocks that b was chosen from; the p-value is multiplied by it.
+    """
+
+    a: Block
+    b: Block
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
-class UnitTest:
-    """One form over all layers.
+class Units:
+    """Everything that feed-forward units say.
 
     Attributes:
-        form: ``ffn.aligned`` or ``ffn.anchored``.
-        layers: Results, empty if the test could not be run.
-        log_p: Fisher's combination over layers, natural logarithm.
-        reason: Why it was not run, or an empty string.
-        source: ``weights`` or ``fingerprints``.
-        params: What was chosen.
+        tests: One result per form, run or not.
+        layer_map: The layers that stand beside each other, or None where no pairing was found.
+        pairs: Feed-forward blocks that stand beside each other.
+        repeated_a: Layers of A that repeat an earlier one, with that one.
+        repeated_b: Of B.
     """
 
-    form: str
-    layers: tuple[LayerResult, ...]
-    log_p: float
-    reason: str
-    source: str
-    params: dict[str, Any]
+    tests: list[UnitTest]
+    layer_map: LayerMap | None
+    pairs: tuple[BlockPair, ...] = ()
+    repeated_a: tuple[tuple[int, int], ...] = ()
+    repeated_b: tuple[tuple[int, int], ...] = ()
 
     @property
-    def ran(self) -> bool:
-        """Whether there is a result."""
-        return bool(self.layers)
-
-    @property
-    def matched(self) -> float:
-        """Share of layers at p <= `LAYER_P`."""
-        return sum(r.log_p <= math.log(LAYER_P) for r in self.layers) / len(self.layers) if self.layers else 0.0
-
-    @property
-    def rho(self) -> float:
-        """Mean correlation over layers."""
-        return float(np.mean([r.test.rho for r in self.layers])) if self.layers else 0.0
-
-    @property
-    def z(self) -> float:
-        """Median z over layers."""
-        return float(np.median([r.test.z for r in self.layers])) if self.layers else 0.0
+    def twice(self) -> frozenset[tuple[int, int]]:
+        """Pairs of layers that repeat an earlier pair on both sides."""
+        return _twice(self.layer_map, self.repeated_a, self.repeated_b) if self.layer_map else frozenset()
 
 
-def not_run(form: str, reason: str) -> UnitTest:
-    """A test that could not be run, and why."""
-    return UnitTest(form, (), 0.0, reason, "", {})
-
-
-def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> tuple[list[UnitTest], LayerMap | None]:
-    """Both forms of the feed-forward test.
+def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
+    """All forms of the feed-forward test.
 
     Args:
         a: One side.
         b: The other.
-        report: Progress in pairs of layers.
-        cancel: Polled once a layer.
-
-    Returns:
-        One result per form, run or not, and the layer map that was used.
+        report: Progress in pairs of blocks.
+        cancel: Polled once a block.
     """
-    depth_a, depth_b = _layers(a), _layers(b)
-    if not depth_a or not depth_b:
+    blocks_a, blocks_b = blocks_of(a), blocks_of(b)
+    if not blocks_a or not blocks_b:
         reason = "no feed-forward roles are known for one of the models"
-        return [not_run(form, reason) for form in FORMS], None
-    sources: dict[str, Source | str] = {
-        form: _weights_source(form, a.weights, b.weights) if a.weights and b.weights else _sketch_source(a, b, form)
-        for form in FORMS
-    }
-    usable = [s for s in sources.values() if not isinstance(s, str)]
+        return Units([not_run(form, reason) for form in FORMS], None)
+    found = sources(a, b)
+    usable = [s for s in found.values() if not isinstance(s, str)]
+    own = [_repeats(s, blocks_a, blocks_b, cancel) for s in usable[:1]]
+    again_a, again_b = own[0] if own else ((), ())
+    depth_a, depth_b = _depth(blocks_a), _depth(blocks_b)
+    price = choices(a) * choices(b)
+    layer_map: LayerMap | None = None
+    tests: list[UnitTest] = []
+    pairs: tuple[BlockPair, ...] = ()
     if depth_a == depth_b:
-        layer_map = LayerMap(tuple((i, i) for i in range(depth_a)), 1, "same index")
-        found = _run_all(sources, layer_map, report, cancel)
-        if any(t.matched >= SAME_INDEX for t in found):
-            return found, layer_map
-    other = choose_map(depth_a, depth_b, _best_matrix(usable, depth_a, depth_b, cancel))
+        layer_map = LayerMap(tuple((i, i) for i in range(depth_a)), price, "same index")
+        pairs = _by_index(layer_map, blocks_a, blocks_b)
+        tests = _run_all(found, pairs, layer_map, _twice(layer_map, again_a, again_b), report, cancel)
+        if any(t.matched >= SAME_INDEX for t in tests):
+            return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b)
+    chosen = _best(usable, blocks_a, blocks_b, cancel)
+    other = choose_map(depth_a, depth_b, None if chosen is None else _by_layer(chosen, blocks_a, blocks_b))
     if other is None:
         reason = f"{depth_a} and {depth_b} layers, and nothing to find which belong together"
-        return [not_run(form, s if isinstance(s, str) else reason) for form, s in sources.items()], None
-    if depth_a == depth_b and other.how == layer_map.how:
-        return found, layer_map
+        missing = [not_run(form, s if isinstance(s, str) else reason) for form, s in found.items()]
+        return Units(missing, None, (), again_a, again_b)
+    other = replace(other, candidates=other.candidates * price)
+    experts = any(x.expert >= 0 for x in (*blocks_a, *blocks_b))
+    if layer_map is not None and other.how == layer_map.how and not experts:
+        return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b)
+    if chosen is not None and experts:
+        pairs = _by_z(other, chosen, blocks_a, blocks_b)
+    else:
+        pairs = _by_index(other, blocks_a, blocks_b)
     # p-values along a chosen path are multiplied by the number of layers to choose from, the same index among them.
-    return _run_all(sources, other, report, cancel), other
+    tests = _run_all(found, pairs, other, _twice(other, again_a, again_b), report, cancel)
+    return Units(_ordered(a, b, tests, pairs, report, cancel), other, pairs, again_a, again_b)
+
+
+def choices(side: Side) -> int:
+    """In how many ways the matrices of a layer were chosen on this side."""
+    return side.weights.choices if side.weights else 1
+
+
+def _depth(blocks: Iterable[Block]) -> int:
+    return 1 + max(b.layer for b in blocks)
+
+
+def _twice(
+    layer_map: LayerMap, again_a: tuple[tuple[int, int], ...], again_b: tuple[tuple[int, int], ...]
+) -> frozenset[tuple[int, int]]:
+    """Pairs where both sides repeat an earlier layer, or B's layer stands beside two repeated layers of A."""
+    root_a, root_b = dict(again_a), dict(again_b)
+    seen: set[tuple[int, int]] = set()
+    out = set()
+    for i, j in layer_map.pairs:
+        key = _root(root_a, i), _root(root_b, j)
+        if key in seen:
+            out.add((i, j))
+        seen.add(key)
+    return frozenset(out)
+
+
+def _root(parent: dict[int, int], layer: int) -> int:
+    while layer in parent:
+        layer = parent[layer]
+    return layer
+
+
+def _by_index(layer_map: LayerMap, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...]) -> tuple[BlockPair, ...]:
+    """Every block with the block of the same number; a dense layer with each expert of the other model."""
+    out = []
+    for i, j in layer_map.pairs:
+        of_a, of_b = [x for x in blocks_a if x.layer == i], [x for x in blocks_b if x.layer == j]
+        if len(of_a) == len(of_b):
+            out += [BlockPair(x, y, layer_map.candidates) for x, y in zip(of_a, of_b, strict=True)]
+        elif len(of_a) == 1 or len(of_b) == 1:
+            out += [BlockPair(x, y, layer_map.candidates) for x in of_a for y in of_b]
+        else:
+            fewer = min(len(of_a), len(of_b))
+            pairs = zip(of_a[:fewer], of_b[:fewer], strict=True)
+            out += [BlockPair(x, y, layer_map.candidates) for x, y in pairs]
+    return tuple(out)
+
+
+def _by_z(
+    layer_map: LayerMap, z: npt.NDArray[np.float64], blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...]
+) -> tuple[BlockPair, ...]:
+    """In matched layers every block of A with the block of B that fits it best."""
+    out = []
+    for i, j in layer_map.pairs:
+        of_b = [n for n, y in enumerate(blocks_b) if y.layer == j]
+        for n, x in enumerate(blocks_a):
+            if x.layer == i and of_b:
+                best = of_b[int(np.argmax(z[n, of_b]))]
+                out.append(BlockPair(x, blocks_b[best], layer_map.candidates * len(of_b)))
+    return tuple(out)
+
+
+def _by_layer(
+    z: npt.NDArray[np.float64], blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...]
+) -> npt.NDArray[np.float64]:
+    """Layer x layer: the greatest z over experts."""
+    out = np.full((_depth(blocks_a), _depth(blocks_b)), -np.inf)
+    at_a, at_b = np.array([x.layer for x in blocks_a]), np.array([y.layer for y in blocks_b])
+    np.maximum.at(out, (at_a[:, None], at_b[None, :]), z)
+    return np.where(np.isfinite(out), out, 0.0)
 
 
 def _run_all(
-    sources: dict[str, Source | str], layer_map: LayerMap, report: Report, cancel: CancelToken
+    found: dict[str, Source | str],
+    pairs: tuple[BlockPair, ...],
+    layer_map: LayerMap,
+    twice: frozenset[tuple[int, int]],
+    report: Report,
+    cancel: CancelToken,
 ) -> list[UnitTest]:
     return [
-        not_run(form, source) if isinstance(source, str) else _run(form, source, layer_map, report, cancel)
-        for form, source in sources.items()
+        not_run(form, source)
+        if isinstance(source, str)
+        else _run(form, source, pairs, layer_map, twice, report, cancel)
+        for form, source in found.items()
     ]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where rows of units come from.
-
-    Attributes:
-        kind: ``weights`` or ``fingerprints``.
-        of_a: Rows of a layer of A for so many units, (m, columns), or None where its shapes do not fit.
-        of_b: Likewise for B; row i is the same unit id on both sides.
-        params: What was chosen, for the record.
-    """
-
-    kind: str
-    of_a: Callable[[int, int], Floats | None]
-    of_b: Callable[[int, int], Floats | None]
-    params: dict[str, Any]
-
-
-def _layers(side: Side) -> int:
-    if side.weights:
-        arch = side.weights.arch
-        return arch.layers if ("ffn.up", 0) in arch.roles else 0
-    feature = side.fingerprint.features.get("ffn.aligned")
-    return feature.shape[0] if feature else 0
-
-
-def _sketch_source(a: Side, b: Side, form: str) -> Source | str:
-    """Rows from two fingerprints, or why they cannot be compared."""
-    fa, fb = a.fingerprint.features.get(form), b.fingerprint.features.get(form)
-    if fa is None or fb is None:
-        return "the fingerprint of one model has no such feature"
-    if fa.version != VERSION or fb.version != VERSION:
-        return f"features of versions {fa.version} and {fb.version}; make both fingerprints again"
-    keys = ["of", "units", "columns", "inputs"] + (["width"] if form == "ffn.aligned" else ["by"])
-    for key in keys:
-        if fa.params.get(key) != fb.params.get(key):
-            return f"{key!r} is {fa.params.get(key)} in one fingerprint and {fb.params.get(key)} in the other"
-    if len(fa.shape) != 3 or len(fb.shape) != 3 or fa.shape[1:] != fb.shape[1:]:
-        return "the features have shapes that do not fit together"
-    x, y = array(fa), array(fb)
-    return Source("fingerprints", lambda i, m: x[i, :m], lambda j, m: y[j, :m], {"columns": int(x.shape[2])})
-
-
-def _best_matrix(sources: list[Source], depth_a: int, depth_b: int, cancel: CancelToken) -> Any:
-    """Layer x layer z of the form that sees most."""
-    found = []
-    for source in sources:
+def _run(
+    form: str,
+    source: Source,
+    pairs: tuple[BlockPair, ...],
+    layer_map: LayerMap,
+    twice: frozenset[tuple[int, int]],
+    report: Report,
+    cancel: CancelToken,
+) -> UnitTest:
+    meter = Meter(report, form, len(pairs), "blocks")
+    results = []
+    for pair in pairs:
         cancel.check()
-        x = [_small(source.of_a(i, SKETCH_UNITS)) for i in range(depth_a)]
-        y = [_small(source.of_b(j, SKETCH_UNITS)) for j in range(depth_b)]
-        full_x, full_y = [r for r in x if r is not None], [r for r in y if r is not None]
-        if len(full_x) == depth_a and len(full_y) == depth_b and len({r.shape for r in full_x + full_y}) == 1:
-            found.append(z_matrix(full_x, full_y))
+        x, y = source.of_a(pair.a, UNITS), source.of_b(pair.b, UNITS)
+        if x is None or y is None or x.shape != y.shape:
+            return not_run(form, f"the shapes of layer {pair.a} of A and layer {pair.b} of B do not fit together")
+        seed = (_SEEDS[form], pair.a.layer, pair.b.layer, 1 + pair.a.expert, 1 + pair.b.expert)
+        test = row_test(feature_map(x), feature_map(y), seed=seed)
+        results.append(_result(pair, test))
+        meter.add(1, f"layer {pair.a}")
+    params = {
+        "units": results[0].test.units, "draws": DRAWS, "layer_map": layer_map.how,
+        "candidates": max(p.candidates for p in pairs), "left_out_as_repeated": len(twice), **source.params,
+    }  # fmt: skip
+    return UnitTest(form, tuple(results), combine(results, twice), "", source.kind, params)
+
+
+def _result(pair: BlockPair, test: RowTest) -> LayerResult:
+    log_p = min(0.0, test.log_p + math.log(pair.candidates))
+    return LayerResult(pair.a.layer, pair.b.layer, test, log_p, pair.a.expert, pair.b.expert)
+
+
+def _best(
+    usable: list[Source], blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
+) -> npt.NDArray[np.float64] | None:
+    """Block x block z of the form that sees most."""
+    found = []
+    for source in usable:
+        x, y = _sketch_all(source, blocks_a, blocks_b, cancel)
+        if x is not None and y is not None and x[0].shape == y[0].shape:
+            found.append(z_matrix(x, y))
     return max(found, key=lambda z: float(z.max(axis=1).sum())) if found else None
+
+
+def _repeats(
+    source: Source, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
+) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """Layers that repeat an earlier one of the same model, for either model."""
+    x, y = _sketch_all(source, blocks_a, blocks_b, cancel)
+    out: list[tuple[tuple[int, int], ...]] = []
+    for rows, blocks in ((x, blocks_a), (y, blocks_b)):
+        if rows is None or any(b.expert > 0 for b in blocks):
+            out.append(())
+        else:
+            out.append(tuple((blocks[i].layer, blocks[j].layer) for i, j in repeats(z_matrix(rows, rows))))
+    return out[0], out[1]
+
+
+def _sketch_all(
+    source: Source, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
+) -> tuple[list[Floats] | None, list[Floats] | None]:
+    out = []
+    for of, blocks in ((source.of_a, blocks_a), (source.of_b, blocks_b)):
+        rows = []
+        for block in blocks:
+            cancel.check()
+            small = _small(of(block, SKETCH_UNITS))
+            if small is not None:
+                rows.append(small)
+        out.append(rows if len(rows) == len(blocks) and len({r.shape for r in rows}) == 1 else None)
+    return out[0], out[1]
 
 
 def _small(rows: Floats | None) -> Floats | None:
@@ -202,71 +287,78 @@ def _small(rows: Floats | None) -> Floats | None:
     return feature_map(rows) @ aligned_projection(rows.shape[1], SKETCH_COLUMNS)
 
 
-def _run(form: str, source: Source, layer_map: LayerMap, report: Report, cancel: CancelToken) -> UnitTest:
-    meter = Meter(report, form, len(layer_map.pairs), "layers")
+def _ordered(
+    a: Side, b: Side, tests: list[UnitTest], pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken
+) -> list[UnitTest]:
+    """The other forms and, where feed-forward widths differ, the test on the order of matched units."""
+    if not (a.weights and b.weights) or _widths(a.weights) == _widths(b.weights):
+        return tests
+    return [*tests, _order(a.weights, b.weights, pairs, report, cancel)]
+
+
+def _widths(w: Weights) -> set[int]:
+    return {unit_width(w.reader, w.arch, block) for block in w.arch.blocks}
+
+
+def _order(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken) -> UnitTest:
+    matcher = matcher_of(a, b)
+    if isinstance(matcher, str):
+        return not_run(ORDER, matcher)
+    meter = Meter(report, ORDER, len(pairs), "blocks")
     results = []
-    for i, j in layer_map.pairs:
+    for pair in pairs:
         cancel.check()
-        x, y = source.of_a(i, UNITS), source.of_b(j, UNITS)
-        if x is None or y is None or x.shape != y.shape:
-            return not_run(form, f"the shapes of layer {i} of A and layer {j} of B do not fit together")
-        test = row_test(feature_map(x), feature_map(y), seed=(_SEEDS[form], i, j))
-        results.append(LayerResult(i, j, test, min(0.0, test.log_p + math.log(layer_map.candidates))))
-        meter.add(1, f"layer {i}")
-    params = {
-        "units": results[0].test.units, "draws": DRAWS, "layer_map": layer_map.how,
-        "candidates": layer_map.candidates, **source.params,
-    }  # fmt: skip
-    return UnitTest(form, tuple(results), log_fisher([r.log_p for r in results]), "", source.kind, params)
+        found = matcher(pair)
+        meter.add(1, f"layer {pair.a}")
+        if found is None:
+            return not_run(ORDER, f"the shapes of layer {pair.a} of A and layer {pair.b} of B do not fit together")
+        n, k = len(found), longest_increasing(found.b)
+        # Under the null the length is about 2 sqrt(n) with a standard deviation of n^(1/6) (Baik, Deift, Johansson
+        # 1999); z is an effect size only, the p-value comes from the exact bound.
+        z = (k - 2 * math.sqrt(n)) / max(1.0, n ** (1 / 6)) if n else 0.0
+        rho = max(0.0, k / n - 2 / math.sqrt(n)) if n else 0.0
+        results.append(_result(pair, RowTest(z, rho, log_order_p(n, k), True, n)))
+    params: dict[str, Any] = {"units": max(r.test.units for r in results), "at_most": UNITS}
+    return UnitTest(ORDER, tuple(results), combine(results), "", "weights", params)
 
 
-def _weights_source(form: str, a: Weights, b: Weights) -> Source | str:
-    """Rows from weights.  Where widths differ the first units are compared: exact all the same, and it sees copies
-    that were cut or widened at the end."""
-    widths = {unit_width(w.reader, w.arch, layer) for w in (a, b) for layer in range(w.arch.layers)}
-    width = min(widths)
-    if not width:
-        return "feed-forward shapes contradict each other in one model"
-    if input_roles(a.arch, 0) != input_roles(b.arch, 0):
-        return "one model has gated feed-forward units, the other has not"
-    params: dict[str, Any] = {} if len(widths) == 1 else {"first_units_of": width}
-    if form == "ffn.aligned":
-        if a.arch.width != b.arch.width:
-            return f"residual widths differ ({a.arch.width} and {b.arch.width}): only the anchored form can be run"
-        return Source(
-            "weights",
-            lambda i, m: aligned_rows(a.reader, a.arch, i, sample_units(width, m)),
-            lambda j, m: aligned_rows(b.reader, b.arch, j, sample_units(width, m)),
-            params,
-        )
+class Matcher:
+    """Finds which unit of A is which unit of B, through shared tokens or, without them, in residual coordinates."""
+
+    def __init__(self, a: Weights, b: Weights, basis: tuple[AnchorBasis, AnchorBasis] | None) -> None:
+        self._a, self._b, self._basis = a, b, basis
+
+    def __call__(self, pair: BlockPair, most: int = UNITS) -> Matching | None:
+        """Mutual nearest neighbours; positions are unit ids on both sides."""
+        width_a = unit_width(self._a.reader, self._a.arch, pair.a)
+        width_b = unit_width(self._b.reader, self._b.arch, pair.b)
+        ids_a = np.sort(sample_units(width_a, most, seed=7))
+        ids_b = np.arange(width_b, dtype=np.int64)
+        if self._basis is None:
+            x: Floats | None = aligned_rows(self._a.reader, self._a.arch, pair.a, ids_a)
+            y: Floats | None = aligned_rows(self._b.reader, self._b.arch, pair.b, ids_b)
+        else:
+            x, y = self._basis[0].rows(pair.a, ids_a), self._basis[1].rows(pair.b, ids_b)
+        if x is None or y is None or x.shape[1] != y.shape[1]:
+            return None
+        found = mutual_nearest(x, y)
+        return Matching(ids_a[found.a], found.b, found.cosine)
+
+
+def matcher_of(a: Weights, b: Weights, *, invariant: bool = False) -> Matcher | str:
+    """A matcher for two models, or why there is none.
+
+    Args:
+        a: One side.
+        b: The other.
+        invariant: Only one that does not change when residual dimensions are relabelled (through shared tokens).
+    """
     anchors = shared_anchors(a, b)
-    if isinstance(anchors, str):
+    if not isinstance(anchors, str):
+        basis = AnchorBasis(a.reader, a.arch, anchors[0]), AnchorBasis(b.reader, b.arch, anchors[1])
+        return Matcher(a, b, basis)
+    if invariant:
         return anchors
-    basis_a = AnchorBasis(a.reader, a.arch, anchors[0])
-    basis_b = AnchorBasis(b.reader, b.arch, anchors[1])
-    params |= {"anchors": len(anchors[0].names), "shared_tokens": anchors[2], "tokens_matched_by": anchors[0].by}
-    return Source(
-        "weights",
-        lambda i, m: basis_a.rows(i, sample_units(width, m)),
-        lambda j, m: basis_b.rows(j, sample_units(width, m)),
-        params,
-    )
-
-
-def shared_anchors(a: Weights, b: Weights) -> tuple[Anchors, Anchors, int] | str:
-    """Anchor tokens that both vocabularies hold, as rows of either table, and how many strings they share."""
-    parts = a.arch.roles.get(("embed.tokens", -1)), b.arch.roles.get(("embed.tokens", -1))
-    if parts[0] is None or parts[1] is None:
-        return "one model has no token embedding"
-    rows_a, rows_b = a.reader.shape(parts[0])[0], b.reader.shape(parts[1])[0]
-    ta, tb = a.checkpoint.tokenizer, b.checkpoint.tokenizer
-    if ta is None or tb is None:
-        if rows_a != rows_b or rows_a < MIN_ANCHORS:
-            return "a tokenizer is missing and the embedding tables differ in length: no tokens to match"
-        anchors = anchors_by_id(rows_a)
-        return anchors, anchors, rows_a
-    strings_a, strings_b = anchor_strings(ta, rows_a), anchor_strings(tb, rows_b)
-    shared = strings_a.keys() & strings_b.keys()
-    if len(shared) < MIN_ANCHORS:
-        return f"the vocabularies share {len(shared)} tokens; at least {MIN_ANCHORS} are needed"
-    return choose_anchors(shared, strings_a), choose_anchors(shared, strings_b), len(shared)
+    if a.arch.width != b.arch.width:
+        return f"{anchors}, and residual widths differ"
+    return Matcher(a, b, None)

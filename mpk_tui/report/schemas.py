@@ -79,23 +79,24 @@ _SIDE = record(
 )  # fmt: skip
 _LAYER = record(
     {
-        "a": COUNT, "b": COUNT, "z": NUM, "rho": {"type": "number", "minimum": -1.001, "maximum": 1.001}, "p": P,
+        "a": INT, "b": INT, "expert_a": INT, "expert_b": INT, "z": NUM, "rho": {"type": "number", "minimum": -1.001, "maximum": 1.001}, "p": P,
         "p_is_bound": BOOL, "units": COUNT, "role": STR, "a_in_b": maybe(NUM), "b_in_a": maybe(NUM),
         "a_stands_out": COUNT, "b_stands_out": COUNT,
     },
-    optional=("z", "rho", "p", "p_is_bound", "units", "role", "a_in_b", "b_in_a", "a_stands_out", "b_stands_out"),
+    optional=("expert_a", "expert_b", "z", "rho", "p", "p_is_bound", "units", "role", "a_in_b", "b_in_a", "a_stands_out", "b_stands_out"),
 )  # fmt: skip
 _TEST = record(
     {
         "name": STR, "family": STR, "statement": STR, "assumption": STR, "basis": STR, "ran": BOOL, "reason": STR,
         "source": STR, "p": P, "p_is_bound": BOOL, "z": maybe(NUM), "rho": maybe(NUM), "parameters": {"type": "object"},
         "layers": listing(_LAYER), "reading": choice("for", "against", "seed", "abstains"), "shared": NUM,
+        "gain_spread": listing(maybe(NUM)),
         "directions": listing(
             record({"of": choice("a", "b"), "counts": BOOL, "ratio": maybe(NUM), "lower_quartile": maybe(NUM),
-                    "top": NUM, "rest": NUM, "matrices": COUNT})
+                    "upper_quartile": maybe(NUM), "top": NUM, "rest": NUM, "matrices": COUNT})
         ),
     },
-    optional=("reading", "shared", "directions"),
+    optional=("reading", "shared", "gain_spread", "directions"),
 )  # fmt: skip
 _SCORE = record(
     {
@@ -128,8 +129,22 @@ COMPARE = record(
                 ),
             }
         ),
-        "components": listing({"type": "object"}),
-        "mechanisms": listing(record({"number": STR, "title": STR, "for": listing(STR), "against": listing(STR)})),
+        "components": listing(
+            record({"name": STR, "kind": STR, "finding": choice(*FINDINGS), "sentence": STR, "p": P, "p_is_bound": BOOL,
+                    "rho": NUM, "layers": listing(listing(STR)), "equal": listing(STR),
+                    "retention": maybe({"type": "object"})})
+        ),
+        "others": listing(_SIDE),
+        "repeats": record({"a": listing(listing(COUNT)), "b": listing(listing(COUNT))}),
+        "trajectory": maybe(
+            record({"reading": choice("descendant", "sibling", "abstains"), "reason": STR,
+                    "points": listing(record({"label": STR, "root": HEX, "with_a": NUM, "with_b": NUM}))})
+        ),
+        "merge": maybe({"type": "object"}),
+        "mechanisms": listing(
+            record({"number": STR, "title": STR, "for": listing(STR), "against": listing(STR), "direction": STR,
+                    "numbers": {"type": "object"}})
+        ),
         "proposal": record(
             {
                 "conditions": record({c: record(_ANSWER) for c in ("c1", "c2", "c3", "c4", "c5")}),
@@ -142,7 +157,6 @@ COMPARE = record(
         "limits": listing(STR),
         "notices": listing(STR),
     },
-    optional=("context",),
 )  # fmt: skip
 
 _LISTS = record(

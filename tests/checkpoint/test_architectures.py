@@ -10,6 +10,8 @@ from mpk_tui.checkpoint.architecture_table import GATE_UP, QKV, TABLE, Row
 from mpk_tui.checkpoint.architectures import resolve
 from mpk_tui.checkpoint.model import Tensor
 
+EXPERTS = 2
+
 D, H, HEADS, VOCABULARY, LAYERS = 8, 24, 2, 11, 3
 
 
@@ -45,8 +47,9 @@ def model_of(row: Row, prefix: str, layers: int = LAYERS) -> dict[str, Tensor]:
     out = {}
     for template, role in taken.items():
         for i in range(layers if "{i}" in template else 1):
-            name = f"{prefix}{template.replace('{i}', str(i))}.weight"
-            out[name] = Tensor(name, "F32", shape_of(row, role), "x", 0, 0)
+            for e in range(EXPERTS if "{e}" in template else 1):
+                name = f"{prefix}{template.replace('{i}', str(i)).replace('{e}', str(e))}.weight"
+                out[name] = Tensor(name, "F32", shape_of(row, role), "x", 0, 0)
     return out
 
 
@@ -61,8 +64,7 @@ def test_each_row_resolves_its_own_names_under_each_prefix(row: Row) -> None:
             assert (arch.family, arch.layers, arch.width, arch.ffn_width) == (row.family, LAYERS, D, H), (prefix, kind)
             assert not arch.unassigned
             for layer in range(LAYERS):
-                assert ("ffn.up", layer) in arch.roles
-                assert ("ffn.down", layer) in arch.roles
+                assert any(b.layer == layer and arch.feed("ffn.down", b) for b in arch.blocks)
                 if row.also:
                     assert arch.roles["ffn.norm", layer] == arch.roles["attn.norm", layer]
 
@@ -71,7 +73,7 @@ def test_without_a_config_the_names_decide() -> None:
     for row in TABLE:
         arch = resolve(row.format, {}, model_of(row, row.prefixes[0]))
         assert arch.layers == LAYERS, row
-        assert ("ffn.up", LAYERS - 1) in arch.roles, row
+        assert arch.blocks[-1].layer == LAYERS - 1, row
 
 
 def test_a_config_that_names_another_family_does_not_win_against_the_tensors() -> None:
@@ -93,3 +95,22 @@ def test_strange_layer_numbers_are_no_layers(number: str) -> None:
     arch = resolve("safetensors", {}, {**tensors, name: Tensor(name, "F32", (H, D), "x", 0, 0)})
     assert arch.layers == LAYERS
     assert arch.unassigned == (name,)
+
+
+def test_experts_are_addressed_one_by_one() -> None:
+    row = next(r for r in TABLE if "mixtral" in r.types)
+    arch = resolve("safetensors", {"model_type": "mixtral", "num_attention_heads": HEADS}, model_of(row, "model."))
+    assert arch.experts == EXPERTS
+    assert [str(b) for b in arch.blocks] == [f"{i}.{e}" for i in range(LAYERS) for e in range(EXPERTS)]
+    part = arch.feed("ffn.down", arch.blocks[1])
+    assert part is not None
+    assert part.tensor == "model.layers.0.block_sparse_moe.experts.1.w2.weight"
+
+
+def test_layers_may_be_dense_beside_layers_of_experts() -> None:
+    row = next(r for r in TABLE if "qwen3_moe" in r.types)
+    tensors = model_of(row, "model.")
+    dense = {n: t for n, t in tensors.items() if ".layers.0." not in n or ".experts." not in n}
+    mixed = {n: t for n, t in dense.items() if ".layers.0." in n or (".mlp.up" not in n and ".mlp.down" not in n)}
+    arch = resolve("safetensors", {"model_type": "qwen3_moe", "num_attention_heads": HEADS}, mixed)
+    assert [str(b) for b in arch.blocks] == ["0", "1.0", "1.1", "2.0", "2.1"]

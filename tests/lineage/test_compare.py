@@ -180,7 +180,7 @@ def test_a_rotated_residual_stream_is_seen_by_the_anchored_form(tmp_path: Path) 
     assert abs(unit_test(record, "ffn.aligned")["rho"]) < 0.2
     assert min(layer["z"] for layer in unit_test(record, "ffn.anchored")["layers"]) > 50
     # The residual basis is gone; the discriminator works through the embeddings of shared tokens.
-    assert unit_test(record, "retention")["basis"] == "embeddings of shared tokens"
+    assert unit_test(record, "retention")["basis"] == "residual coordinates after alignment"
     assert record["finding"] == "shared-trained-ancestor"
 
 
@@ -233,14 +233,15 @@ def test_fingerprints_carry_the_unit_tests_and_say_what_they_lack(tmp_path: Path
         files[name] = tmp_path / f"{name}.mpkf"
         write(files[name], fingerprint(path))
     related = compare(files["base"], files["tuned"])
-    assert related["finding"] == "common-origin-unresolved"
+    assert related["finding"] == "shared-trained-ancestor"
     assert related["tests"][0]["source"] == "fingerprints"
     assert min(layer["z"] for layer in related["tests"][0]["layers"]) > 20
-    assert "weights of both" in unit_test(related, "retention")["reason"]
+    assert unit_test(related, "retention")["source"] == "fingerprints"
+    assert "needs the weights of both" in unit_test(related, "attn.channels")["reason"]
     assert compare(files["base"], files["twin"])["finding"] == "no-correspondence"
     assert compare(files["base"], BASE)["finding"] == "identical"
     mixed = compare(files["base"], TUNED)
-    assert mixed["finding"] == "common-origin-unresolved"
+    assert mixed["finding"] == "shared-trained-ancestor"
     assert mixed["a"]["kind"] == "fingerprint"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mpk_tui.fingerprint.spectra import top_triplets
 from mpk_tui.lineage.discriminator import RESIDUAL, Direction, MatrixRetention, both_directions, read
-from mpk_tui.lineage.retention import Retention, top_triplets
+from mpk_tui.lineage.retention import Retention
 
 N, M = 192, 256
 
@@ -72,11 +73,49 @@ def test_an_untrained_side_never_speaks_for() -> None:
     assert not test.backward.counts
 
 
-def test_one_direction_against_outweighs_the_other() -> None:
+def test_a_direction_that_loses_nothing_outweighs_the_other() -> None:
+    # A descendant that learned much of its own: all of A is in B, part of B is not in A.
     good = Retention(1.0, 1.0, 1.0, 5)
     bad = Retention(0.8, 1.0, 0.8, 5)
-    test = read(RESIDUAL, tuple(MatrixRetention("x", i, i, good, bad) for i in range(6)), "")
-    assert test.reading == "against"
+    rows = tuple(MatrixRetention("x", i, i, good, bad) for i in range(6))
+    assert read(RESIDUAL, rows, "").reading == "for"
+    # The least loss, and the other direction speaks.
+    less = tuple(MatrixRetention("x", i, i, Retention(0.95, 1.0, 0.95, 5), bad) for i in range(6))
+    assert read(RESIDUAL, less, "").reading == "against"
+
+
+def test_matched_units_need_more_than_units_in_order() -> None:
+    rows = tuple(MatrixRetention("x", i, i, *[Retention(0.97, 1.0, 0.97, 5)] * 2) for i in range(6))
+    assert read(RESIDUAL, rows, "").reading == "for"
+    assert read(RESIDUAL, rows, "", aligned=True).reading == "abstains"
+
+
+def test_a_side_that_hardly_trained_counts_for_nothing() -> None:
+    # Stopped after some steps, siblings of a seed hold nothing but what all runs learn first: ratio 1, and no descent.
+    rows = tuple(MatrixRetention("x", i, i, *[Retention(1.0, 1.0, 1.0, 5)] * 2) for i in range(6))
+    assert read(RESIDUAL, rows, "", spreads=(0.03, 0.03)).reading == "for"
+    early = read(RESIDUAL, rows, "", spreads=(0.008, 0.008))
+    assert early.reading == "abstains"
+    assert "hardly trained" in early.reason
+    lost = tuple(
+        MatrixRetention("x", i, i, Retention(1.0, 1.0, 1.0, 5), Retention(0.4, 1.0, 0.4, 5)) for i in range(6)
+    )
+    assert read(RESIDUAL, lost, "", spreads=(0.008, 0.03)).reading == "against"
+
+
+def test_without_gains_more_must_stand_out() -> None:
+    rows = tuple(MatrixRetention("x", i, i, *[Retention(1.0, 1.0, 1.0, 1)] * 2) for i in range(6))
+    assert read(RESIDUAL, rows, "").reading == "abstains"
+
+
+def test_a_small_even_part_is_a_linear_part() -> None:
+    # 0.3 of an unrelated parent in a mixture: the same fraction of learned and initial, in all matrices.
+    part, other = Retention(0.3, 0.3, 1.0, 5), Retention(0.35, 0.7, 0.5, 5)
+    rows = tuple(MatrixRetention("x", i, i, part, other) for i in range(6))
+    assert read(RESIDUAL, rows, "").reading == "for"
+    uneven = [Retention(r, r, 1.0, 5) for r in (0.2, 0.25, 0.3, 0.3, 0.35, 0.4)]
+    rows = tuple(MatrixRetention("x", i, i, r, other) for i, r in enumerate(uneven))
+    assert read(RESIDUAL, rows, "").reading == "against"
 
 
 def test_between_the_ranges_it_abstains() -> None:
@@ -114,7 +153,7 @@ def test_no_matrices_is_a_reason() -> None:
     test = read(RESIDUAL, (), "no body matrices of equal shape at matched layers")
     assert test.reading == "abstains"
     assert test.reason.startswith("no body matrices")
-    assert test.forward == Direction(False, None, None, 0.0, 0.0, 0)
+    assert test.forward == Direction(False, None, None, None, 0.0, 0.0, 0.0, 0)
 
 
 def test_triplets_are_singular_triplets() -> None:
