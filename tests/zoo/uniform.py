@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 EXACT_UP_TO = 140
-"""Samples up to this size get the exact distribution; above it the asymptotic one is off by less than 0.005,
+"""Samples up to this size get the exact distribution; above it the asymptotic one is off by less than 0.01,
 and by less than 0.001 where it is below 0.1."""
 
 
