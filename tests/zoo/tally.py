@@ -149,10 +149,12 @@ def _mechanism(results: Results) -> str:
 _FIGURES: tuple[tuple[str, str, Callable[[Results], str]], ...] = (
     ("linked findings on independent pairs, shared seeds included", "0", _false_accusations),
     ("claims on pairs that weights cannot decide", "0", _claimed),
-    ("linked pairs found, nothing concealed", f">= {WANTED_FOUND:.0%}", _found(lambda p: p.concealment == "none")),
+    ("linked pairs found, nothing concealed", f">= {WANTED_FOUND:.0%}", _found(lambda p: p.concealment == "none" and bool(p.numbers))),
     ("linked pairs found, one concealment", f">= {WANTED_CONCEALED:.0%}", _found(lambda p: is_single(p.concealment))),
     ("linked pairs found, several concealments", "–",
      _found(lambda p: p.concealment != "none" and not is_single(p.concealment))),
+    ("relatives that no single mechanism connects (siblings, cousins) found", "–",
+     _found(lambda p: p.concealment == "none" and not p.numbers)),
     ("right mechanism first, of found pairs", f">= {WANTED_MECHANISM:.0%}", _mechanism),
 )  # fmt: skip
 
