@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="folder of virtual environments of the peers (tests/zoo/peers.py)")
     parser.add_argument("--misses", action="store_true", help="list every pair that was wrong or not found")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being ended is like Ctrl-C: no worker is left behind
     pairs = chosen(read_table(args.pairs or args.out / "pairs.tsv"), args.split, args.limit)
     there = [p for p in pairs if all((args.out / n).exists() for n in (p.a, p.b, *p.others))]
     results = run(there, args.out, args.results or args.out / "results.jsonl", args.jobs)
