@@ -7,8 +7,8 @@ tokens) in a temporary folder: a base with a few strong directions in every matr
 copy in which every matrix was changed a little.  A third, unrelated one may be made instead of the copy
 (``--unrelated``).  Then measures in child processes: compare from weights, fingerprint of each, compare from the
 fingerprints; and, with ``--peers`` (a folder with the environments of `tests/zoo/README.md`), the same pair under each
-peer.  Prints wall seconds and peak resident memory as Markdown, with date, machine and commit.  A number printed here
-is a measurement of this machine, not a test.
+peer.  Prints wall and processor seconds (a machine busy with other work shows in the difference) and peak resident
+memory as Markdown, with date, machine and commit.  A number printed here is a measurement of this machine, not a test.
 """
 
 from __future__ import annotations
@@ -132,11 +132,11 @@ def write(folder: Path, seed: int, change: float) -> None:
     (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
 
 
-def timed(command: list[str], env: dict[str, str] | None = None, stdin: str = "") -> tuple[float, float, str]:
-    """Wall seconds, peak resident memory in MB and standard output of one process.
+def timed(command: list[str], env: dict[str, str] | None = None, stdin: str = "") -> tuple[float, float, float, str]:
+    """Wall seconds, processor seconds, peak resident memory in MB and standard output of one process.
 
     Raises:
-        SystemExit: The process failed (with a code that is not one of ours for "compared, and not the same").
+        SystemExit: The process failed.
     """
     # Files instead of pipes: nothing has to be read while the process runs, so wait4 can be asked for its peak.
     with tempfile.TemporaryDirectory() as room:
@@ -155,7 +155,8 @@ def timed(command: list[str], env: dict[str, str] | None = None, stdin: str = ""
         code = os.waitstatus_to_exitcode(status)
         if code != 0:
             raise SystemExit(f"{' '.join(command)} failed with {code}: {err.read_text(errors='replace')[-500:]}")
-    return seconds, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), text
+    peak = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return seconds, usage.ru_utime + usage.ru_stime, peak, text
 
 
 def machine() -> str:
@@ -182,8 +183,8 @@ def commit() -> str:
     return found.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
 
 
-def ours(a: Path, b: Path, room: Path) -> Iterator[tuple[str, float, float, str]]:
-    """What is measured of mpk-tui: (what, seconds, peak MB, remark)."""
+def ours(a: Path, b: Path, room: Path) -> Iterator[tuple[str, float, float, float, str]]:
+    """What is measured of mpk-tui: (what, wall, processor seconds, peak MB, remark)."""
     tool = [sys.executable, "-m", "mpk_tui"]
     for n, (left, right, what) in enumerate((
         (a, b, "mpk-tui compare, from weights"),
@@ -192,13 +193,13 @@ def ours(a: Path, b: Path, room: Path) -> Iterator[tuple[str, float, float, str]
         if n == 1:
             for path, out in ((a, left), (b, right)):
                 out.unlink(missing_ok=True)
-                seconds, peak, _ = timed([*tool, "fingerprint", str(path), "-o", str(out)])
-                yield f"mpk-tui fingerprint, {path.name}", seconds, peak, f"{out.stat().st_size / 1e6:.2f} MB"
-        seconds, peak, text = timed([*tool, "compare", str(left), str(right), "--json"])
-        yield what, seconds, peak, json.loads(text)["finding"]
+                seconds, busy, peak, _ = timed([*tool, "fingerprint", str(path), "-o", str(out)])
+                yield f"mpk-tui fingerprint, {path.name}", seconds, busy, peak, f"{out.stat().st_size / 1e6:.2f} MB"
+        seconds, busy, peak, text = timed([*tool, "compare", str(left), str(right), "--json"])
+        yield what, seconds, busy, peak, json.loads(text)["finding"]
 
 
-def theirs(a: Path, b: Path, environments: Path) -> Iterator[tuple[str, float, float, str]]:
+def theirs(a: Path, b: Path, environments: Path) -> Iterator[tuple[str, float, float, float, str]]:
     """The same pair under each peer that is installed."""
     driver = Path(__file__).parents[1] / "zoo" / "peer_driver.py"
     for name in ("kit", "modeldna"):
@@ -209,10 +210,10 @@ def theirs(a: Path, b: Path, environments: Path) -> Iterator[tuple[str, float, f
             env = {"PATH": os.environ["PATH"], "HOME": home, "HF_HOME": home, "XDG_CACHE_HOME": home,
                    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}  # fmt: skip
             pair = json.dumps({"a": str(a.resolve()), "b": str(b.resolve())}) + "\n"
-            seconds, peak, text = timed([str(python), "-I", str(driver), name, "--fresh"], env, pair)
+            seconds, busy, peak, text = timed([str(python), "-I", str(driver), name, "--fresh"], env, pair)
         hello, answer = (json.loads(line) for line in text.splitlines()[:2])
         said = answer.get("verdict") or "error: " + answer.get("error", "")[:80]
-        yield f"{hello['package']} {hello['version']}, from weights", seconds, peak, said
+        yield f"{hello['package']} {hello['version']}, from weights", seconds, busy, peak, said
 
 
 def measure(a: Path, b: Path, room: Path, rounds: int, environments: Path | None) -> None:
@@ -220,17 +221,17 @@ def measure(a: Path, b: Path, room: Path, rounds: int, environments: Path | None
     print(f"{datetime.date.today().isoformat()}; {machine()}; commit {commit()}")
     size = sum(p.stat().st_size for p in a.rglob("*.safetensors"))
     print(f"Pair of checkpoints, {size / 1e9:.2f} GB each, in the page cache.\n")
-    print("| what | wall | peak memory | said |\n|---|---|---|---|")
+    print("| what | wall | processor | peak memory | said |\n|---|---|---|---|---|")
     for path in (*a.rglob("*.safetensors"), *b.rglob("*.safetensors")):
         with path.open("rb", buffering=0) as f:
             while f.read(1 << 22):
                 pass
     for _ in range(rounds):
-        for what, seconds, peak, said in ours(a, b, room):
-            print(f"| {what} | {seconds:.1f} s | {peak:.0f} MB | {said} |", flush=True)
+        for what, seconds, busy, peak, said in ours(a, b, room):
+            print(f"| {what} | {seconds:.1f} s | {busy:.1f} s | {peak:.0f} MB | {said} |", flush=True)
     if environments:
-        for what, seconds, peak, said in theirs(a, b, environments):
-            print(f"| {what} | {seconds:.1f} s | {peak:.0f} MB | {said} |", flush=True)
+        for what, seconds, busy, peak, said in theirs(a, b, environments):
+            print(f"| {what} | {seconds:.1f} s | {busy:.1f} s | {peak:.0f} MB | {said} |", flush=True)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from mpk_tui.lineage.results import LayerResult, UnitTest, combine
 from mpk_tui.lineage.rowtest import row_test
 
 from . import tally
+from .calibrate import gathered
 from .pairing import Pair, run
 from .uniform import uniformity
 
@@ -205,15 +207,16 @@ def write_model(folder: Path, seed: int) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def whole_models(count: int, jobs: int) -> dict[Pair, dict[str, object]]:
-    """All pairs of so many synthetic models, end to end."""
+def whole_models(count: int, jobs: int) -> tuple[dict[Pair, dict[str, Any]], dict[str, list[float]]]:
+    """All pairs of so many synthetic models, end to end, and p-values of single layer tests on them by form."""
     with tempfile.TemporaryDirectory(prefix="mpk-nulls-") as name:
         folder = Path(name)
         names = [f"m{n}" for n in range(count)]
         for n, model in enumerate(names):
             write_model(folder / model, n)
         pairs = [Pair(a, b, "independent", "4.1") for a, b in itertools.combinations(names, 2)]
-        return run(pairs, folder, folder / "results.jsonl", jobs)
+        kept = folder / "results.jsonl"
+        return run(pairs, folder, kept, jobs), gathered(run(pairs, folder, kept, jobs, kind="calibrate"))
 
 
 def main() -> None:
@@ -230,9 +233,9 @@ def main() -> None:
         nulls = pool.map(small_pair, range(args.pairs), chunksize=50)
     print(f"## Synthetic nulls: small pairs\n\n{small_page(nulls)}\n\n{time.perf_counter() - began:.0f} s.\n")
     began = time.perf_counter()
-    results = whole_models(args.models, args.jobs)
+    results, tests = whole_models(args.models, args.jobs)
     print(f"## Synthetic nulls: whole models\n\n{tally.exclusions(results)}\n")
-    print(tally.calibration(tally.null_tests(results)))
+    print(tally.calibration(tests))
     print(f"\nWrong or errors: {tally.offenders(results)}\n\n{time.perf_counter() - began:.0f} s.")
 
 

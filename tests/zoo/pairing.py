@@ -100,9 +100,9 @@ def model_digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def key_of(pair: Pair, digests: dict[str, str], engine: str) -> str:
-    """Which result this is: engine, both models, and further parents."""
-    parts = [engine, digests[pair.a], digests[pair.b], *(digests[o] for o in pair.others)]
+def key_of(pair: Pair, digests: dict[str, str], engine: str, kind: str = "compare") -> str:
+    """Which result this is: what was done, engine, both models, and further parents."""
+    parts = [kind, engine, digests[pair.a], digests[pair.b], *(digests[o] for o in pair.others)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -136,7 +136,9 @@ def slim(record: dict[str, Any], seconds: float) -> dict[str, Any]:
     }
 
 
-def run(pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool = True) -> dict[Pair, dict[str, Any]]:
+def run(
+    pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool = True, kind: str = "compare"
+) -> dict[Pair, dict[str, Any]]:
     """Results of all pairs, from the cache or by comparing.
 
     Args:
@@ -145,6 +147,7 @@ def run(pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool 
         cache: JSON lines, appended to as results come in.
         jobs: Worker processes.
         echo: Show progress on standard error.
+        kind: ``compare``, or ``calibrate`` for `calibrate.result` in place of a comparison.
 
     Returns:
         The slim record of each pair, or ``{"error": text}``.  After Ctrl-C: those that were done by then.
@@ -153,7 +156,7 @@ def run(pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool 
     names = sorted({n for p in pairs for n in (p.a, p.b, *p.others)})
     digests = {n: model_digest(models / n) for n in names}
     known = _read_cache(cache, engine)
-    found = {p: known[k] for p in pairs if (k := key_of(p, digests, engine)) in known}
+    found = {p: known[k] for p in pairs if (k := key_of(p, digests, engine, kind)) in known}
     todo = [p for p in pairs if p not in found]
     if not todo:
         return found
@@ -164,12 +167,17 @@ def run(pairs: list[Pair], models: Path, cache: Path, jobs: int = 2, echo: bool 
     with open(cache, "a", encoding="utf-8") as out, multiprocessing.get_context("spawn").Pool(jobs, _quiet) as pool:
         out.write("\n" if cache.stat().st_size else "")  # ends the line that a killed run may have left open
         try:
-            tasks = ((p, str(models)) for p in todo)
+            tasks = ((p, str(models), kind) for p in todo)
             for n, (pair, by, result) in enumerate(pool.imap_unordered(_one, tasks), 1):
                 if by != engine:
                     raise SystemExit("the engine's source changed while the run was on: start it again")
                 found[pair] = result
-                row = {"key": key_of(pair, digests, engine), "engine": engine, "pair": asdict(pair), "result": result}
+                row = {
+                    "key": key_of(pair, digests, engine, kind),
+                    "engine": engine,
+                    "pair": asdict(pair),
+                    "result": result,
+                }
                 out.write(json.dumps(row) + "\n")
                 out.flush()
                 if echo:
@@ -215,14 +223,18 @@ def _quiet() -> None:
     _DIGEST = engine_digest()
 
 
-def _one(task: tuple[Pair, str]) -> tuple[Pair, str, dict[str, Any]]:
+def _one(task: tuple[Pair, str, str]) -> tuple[Pair, str, dict[str, Any]]:
     from mpk_tui.errors import MpkError
     from mpk_tui.lineage.compare import compare
 
-    pair, models = task
+    pair, models, kind = task
     began = time.perf_counter()
     try:
         root = Path(models)
+        if kind == "calibrate":
+            from .calibrate import result
+
+            return pair, _DIGEST, result(root / pair.a, root / pair.b)
         record = compare(root / pair.a, root / pair.b, others=[root / o for o in pair.others])
         return pair, _DIGEST, slim(record, time.perf_counter() - began)
     except MpkError as e:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import tally
+from . import calibrate, tally
 from .pairing import Pair, engine_digest, read_table, run
 
 
@@ -32,17 +32,16 @@ def chosen(pairs: list[Pair], split: str | None, limit: int | None) -> list[Pair
     return [out[k * len(out) // limit] for k in range(limit)]
 
 
-def page(results: tally.Results, misses: bool = False) -> str:
-    """The whole page, Markdown."""
+def page(results: tally.Results, misses: bool = False, nulls: dict[str, list[float]] | None = None) -> str:
+    """The whole page, Markdown; ``nulls`` are p-values of layer tests on independent pairs, by form."""
     parts = [
         ("Figures", tally.figures(results)),
         ("Mechanisms", tally.mechanisms(results)),
         ("First mechanism proposed", tally.confusion(results)),
         ("Exclusions", tally.exclusions(results)),
     ]
-    tests = tally.null_tests(results)
-    if tests:
-        parts.append(("Calibration: layer tests on independent pairs of bases", tally.calibration(tests)))
+    if nulls:
+        parts.append(("Calibration: layer tests on independent pairs of bases", tally.calibration(nulls)))
     if misses:
         parts.append(("Wrong, errors, not found", tally.offenders(results)))
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in parts)
@@ -63,14 +62,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being ended is like Ctrl-C: no worker is left behind
     pairs = chosen(read_table(args.pairs or args.out / "pairs.tsv"), args.split, args.limit)
     there = [p for p in pairs if all((args.out / n).exists() for n in (p.a, p.b, *p.others))]
-    results = run(there, args.out, args.results or args.out / "results.jsonl", args.jobs)
+    kept = args.results or args.out / "results.jsonl"
+    results = run(there, args.out, kept, args.jobs)
+    nulls = run([p for p in there if calibrate.is_null(p)], args.out, kept, args.jobs, kind="calibrate")
     seconds = sum(r.get("seconds", 0.0) for r in results.values())
     print(f"# mpk-tui on {len(results)} of {len(pairs)} pairs\n")
     print(
         f"Engine {engine_digest()}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores; "
         f"{seconds / max(1, len(results)):.2f} s a pair on one core.\n"
     )
-    print(page(results, args.misses))
+    print(page(results, args.misses, calibrate.gathered(nulls)))
     if args.peers:
         from . import peers as tools
 

@@ -159,24 +159,6 @@ _FIGURES: tuple[tuple[str, str, Callable[[Results], str]], ...] = (
 )  # fmt: skip
 
 
-def null_tests(results: Results) -> dict[str, list[float]]:
-    """p-values of single layer tests under the null of independent initialisations, by form.
-
-    Pairs of two bases only: descendants of one base would bring the same units twice.  Pairs that begin with one seed
-    (4.4) do not fulfil the null.  Where layers were chosen among candidates, p-values are multiplied and no longer
-    uniform; those tests are left out.
-    """
-    out: dict[str, list[float]] = {}
-    for p, result in results.items():
-        plain = p.truth == "independent" and p.mechanism != "4.4" and "." not in p.a + p.b
-        if not plain or "error" in result:
-            continue
-        for test in result["tests"]:
-            if test["candidates"] == 1:
-                out.setdefault(test["name"], []).extend(layer[4] for layer in test["layers"])
-    return {name: ps for name, ps in out.items() if ps}
-
-
 def calibration(tests: Mapping[str, Sequence[float]]) -> str:
     """Kolmogorov-Smirnov by form, with the smallest p-values seen."""
     rows = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zoo import nulls, pairing, peers, score, tally, uniform
+from zoo import calibrate, nulls, pairing, peers, score, tally, uniform
 from zoo.pairing import Pair
 
 from mpk_tui.lineage import findings
@@ -148,27 +148,36 @@ class TestTables:
         for title in ("Figures", "Mechanisms", "First mechanism", "Exclusions", "Wrong, errors"):
             assert f"## {title}" in text
 
-    def test_null_tests_leave_out_descendants_seeds_and_chosen_layers(self) -> None:
-        def with_p(p: float, candidates: int = 1) -> dict[str, object]:
-            test = {"name": "f", "candidates": candidates, "layers": [[0, 0, 0.0, 0.0, p]]}
-            return {**result(findings.NONE_FOUND), "tests": [test]}
-
-        found = tally.null_tests(
-            {
-                Pair("x", "y", "independent", "4.1"): with_p(0.1),
-                Pair("x", "y.ft", "independent", "4.1"): with_p(0.2),
-                Pair("x", "z", "independent", "4.4"): with_p(0.3),
-                Pair("x", "w", "independent", "4.7"): with_p(0.4, 12),
-                Pair("x", "v", "linked", "3.2"): with_p(0.5),
-            }
-        )
-        assert found == {"f": [0.1]}
-
     def test_few_relabellings_are_judged_by_small_p_values_only(self) -> None:
         large = uniform.uniformity([0.5, 1.0] * 200)
         assert tally.calibrated("ffn.aligned", large) == "NO"
         assert tally.calibrated("attn.heads", large).startswith("yes")
         assert tally.calibrated("attn.heads", uniform.uniformity([0.01, 0.5] * 200)).startswith("NO")
+
+
+class TestCalibration:
+    def test_only_unrelated_bases_fulfil_the_null(self) -> None:
+        assert calibrate.is_null(Pair("x", "y", "independent", "4.1"))
+        for pair in (
+            Pair("x", "y.ft", "independent", "4.1"),
+            Pair("x", "z", "independent", "4.4"),
+            Pair("x", "v", "linked", "3.2"),
+        ):
+            assert not calibrate.is_null(pair)
+
+    def test_every_form_gives_p_values_and_a_copy_gives_small_ones(self, tmp_path: Path) -> None:
+        for n in range(2):
+            nulls.write_model(tmp_path / f"m{n}", n)
+        found = calibrate.layer_tests(tmp_path / "m0", tmp_path / "m1")
+        # Layer i beside i and i + 1: twice the depth; residual dimensions once.
+        wanted = dict.fromkeys(("ffn.aligned", "ffn.anchored", "attn.channels", "attn.heads"), 2 * nulls.DEPTH)
+        assert {f: len(ps) for f, ps in found.items()} == {**wanted, "residual.embeddings": 1, "residual.body": 1}
+        assert min(p for ps in found.values() for p in ps) > 1e-6
+        same = calibrate.layer_tests(tmp_path / "m0", tmp_path / "m0")
+        assert max(same["ffn.aligned"][::2]) < 1e-6
+        assert min(same["ffn.aligned"][1::2]) > 1e-6
+        kept = {Pair("a", "b", "independent"): {"p": found}, Pair("a", "c", "independent"): {"error": "x"}}
+        assert calibrate.gathered(kept) == found
 
 
 class TestPairs:
