@@ -2,7 +2,7 @@
 
 `compare` pairs layers by their best match where indices do not line up, and multiplies p-values for the choice; such
 p-values are bounds, not uniform.  Here the same tests run on pairs of blocks that are fixed beforehand (layer i beside
-layer i and layer i + 1), so that under the null every one of them is uniform.
+layers i, i + 1 and i + 2), so that under the null every one of them is uniform.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from .pairing import Pair
 
 EXPERTS = 2
 """Experts of a layer that are tested, each against the one of the same number."""
+OFFSETS = 3
+"""Layers of B beside each layer of A."""
 UNITS = 512
 
 
@@ -45,7 +47,7 @@ def _of_sides(a: Side, b: Side, cancel: CancelToken) -> dict[str, list[float]]:
     blocks_a = {(x.layer, max(0, x.expert)): x for x in blocks_of(a)}
     blocks_b = {(x.layer, max(0, x.expert)): x for x in blocks_of(b)}
     depth = 1 + min(max(k[0] for k in blocks_a), max(k[0] for k in blocks_b))
-    beside = [(i, j) for i in range(depth) for j in ((i, (i + 1) % depth) if depth > 1 else (i,))]
+    beside = [(i, j) for i in range(depth) for j in dict.fromkeys((i + k) % depth for k in range(OFFSETS))]
     pairs = [
         BlockPair(blocks_a[i, e], blocks_b[j, e])
         for i, j in beside

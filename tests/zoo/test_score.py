@@ -169,13 +169,13 @@ class TestCalibration:
         for n in range(2):
             nulls.write_model(tmp_path / f"m{n}", n)
         found = calibrate.layer_tests(tmp_path / "m0", tmp_path / "m1")
-        # Layer i beside i and i + 1: twice the depth; residual dimensions once.
-        wanted = dict.fromkeys(("ffn.aligned", "ffn.anchored", "attn.channels", "attn.heads"), 2 * nulls.DEPTH)
+        # Each layer beside three; residual dimensions once.
+        wanted = dict.fromkeys(("ffn.aligned", "ffn.anchored", "attn.channels", "attn.heads"), 3 * nulls.DEPTH)
         assert {f: len(ps) for f, ps in found.items()} == {**wanted, "residual.embeddings": 1, "residual.body": 1}
         assert min(p for ps in found.values() for p in ps) > 1e-6
         same = calibrate.layer_tests(tmp_path / "m0", tmp_path / "m0")
-        assert max(same["ffn.aligned"][::2]) < 1e-6
-        assert min(same["ffn.aligned"][1::2]) > 1e-6
+        assert max(same["ffn.aligned"][::3]) < 1e-6
+        assert min(same["ffn.aligned"][1::3]) > 1e-6
         kept = {Pair("a", "b", "independent"): {"p": found}, Pair("a", "c", "independent"): {"error": "x"}}
         assert calibrate.gathered(kept) == found
 
