@@ -21,6 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("a", type=Path, metavar="A", help="checkpoint folder or file, or fingerprint file")
     parser.add_argument("b", type=Path, metavar="B", help="likewise")
+    parser.add_argument(
+        "--along", type=Path, action="append", default=[], metavar="STEP",
+        help="checkpoint from A's own training, earliest first; may be given several times",
+    )
+    parser.add_argument(
+        "--with", type=Path, action="append", default=[], dest="others", metavar="PARENT",
+        help="further model that B may have been merged from, beside A; may be given several times",
+    )
+    parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")
     parser.add_argument("--json", action="store_true", help="print the whole record as one JSON object")
     parser.add_argument("--fail-on", choices=["linked"], help="exit 60 if the finding proposes a link")
 
@@ -29,39 +38,67 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from mpk_tui.lineage.compare import compare
 
-    record = compare(args.a, args.b, progress_bar())
+    record = compare(args.a, args.b, progress_bar(), along=args.along, others=args.others)
     if args.json:
         emit_json(record)
     else:
-        _print(record)
+        _print(record, args.context)
     if args.fail_on == "linked" and record["finding"] in LINKING and record["proposal"]["mechanisms"]:
         return ExitCode.LINKED
     return ExitCode.OK
 
 
-def _print(r: dict[str, Any]) -> None:
-    for name in ("a", "b"):
-        side = r[name]
+def _print(r: dict[str, Any], context: bool) -> None:
+    for name, side in [("A", r["a"]), ("B", r["b"]), *(("with", s) for s in r["others"])]:
         size = f"{side['parameters']:,} parameters"
-        emit(f"{name.upper()}  {side['label']}  {side['family']}, {side['format']}, {size} ({side['kind']})")
+        emit(f"{name}  {side['label']}  {side['family']}, {side['format']}, {size} ({side['kind']})")
     emit()
     emit(f"FINDING  {r['finding']}")
     emit(r["sentence"])
     emit()
     _print_identity(r)
     for t in r["tests"]:
-        emit(f"{t['name']:<12} {_test_line(t)}")
+        emit(f"{t['name']:<20} {_test_line(t)}")
+    if r["trajectory"] is not None:
+        emit(f"{'trajectory':<20} {r['trajectory']['reading']}: {r['trajectory']['reason']}")
+    for name in ("a", "b"):
+        if r["repeats"][name]:
+            pairs = ", ".join(f"{i} of {j}" for i, j in r["repeats"][name])
+            emit(f"repeated layers of {name.upper()}: {pairs}")
+    for part in r["components"]:
+        emit(f"part                 {part['name']}: {part['finding']}. {part['sentence']}")
     emit()
     if r["mechanisms"]:
         emit("mechanisms that fit, best first")
     for m in r["mechanisms"]:
         against = f" | against: {'; '.join(m['against'])}" if m["against"] else ""
         emit(f"  {m['number']} {m['title']}: {'; '.join(m['for']) or 'nothing speaks for it'}{against}")
+        if m["direction"]:
+            emit(f"      hint: {m['direction']}")
+    if r["merge"] is not None:
+        _print_merge(r["merge"])
     emit(f"proposal   {r['proposal']['sentence']}")
+    if context:
+        _print_context(r["context"])
     for text in r["limits"]:
         emit(f"limit      {text}")
     for text in r["notices"]:
         emit(f"note       {text}")
+
+
+def _print_merge(merge: dict[str, Any]) -> None:
+    emit(f"merge      {merge['reading']}: {merge['sentence']}")
+    for against in merge["against"]:
+        emit(f"           against: {against}")
+
+
+def _print_context(rows: list[dict[str, Any]]) -> None:
+    emit("context: scores that never decide, each beside what independent models score")
+    for row in rows:
+        value = row["reason"] if row["value"] is None else f"{row['value']:.3f}"
+        low, high = row["independent_low"], row["independent_high"]
+        beside = "" if low is None or high is None else f"  (independent models: {low:.3f} to {high:.3f})"
+        emit(f"  {row['name']}: {value}{beside}")
 
 
 def _print_identity(r: dict[str, Any]) -> None:
@@ -103,7 +140,9 @@ def _test_line(t: dict[str, Any]) -> str:
         return f"{says}; {', '.join(parts)}; {len(t['layers'])} matrices"
     p = "< 1e-12" if t["p_is_bound"] else f"= {t['p']:.2g}"
     zs = [layer["z"] for layer in t["layers"]]
-    return (
-        f"p {p}; z {min(zs):.1f} to {max(zs):.1f} over {len(zs)} layers; mean correlation {t['rho']:.3f} "
-        f"(from {t['source']})"
-    )
+    if t["layers"][0]["a"] < 0:
+        spread = f"z {zs[0]:.1f} over the whole model"
+    else:
+        what = "experts" if "expert_a" in t["layers"][0] else "layers"
+        spread = f"z {min(zs):.1f} to {max(zs):.1f} over {len(zs)} {what}"
+    return f"p {p}; {spread}; mean correlation {t['rho']:.3f} (from {t['source']})"

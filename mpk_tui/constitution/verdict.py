@@ -40,7 +40,7 @@ LICENSE: Mapping[str, frozenset[str]] = {
     "reformatted": frozenset({"c4", "c3", "c5", "3.1", "3.7"}),
     "near-identical": frozenset({"c1", "c3", "c5"}) | frozenset(f"3.{n}" for n in (2, 3, 4, 6, 7, 8, 9)),
     "shared-trained-ancestor": frozenset({"c1", "c3", "c5"}) | frozenset(f"3.{n}" for n in (2, 3, 4, 6, 7, 8, 9)),
-    "component-shared": frozenset({"c5"}),
+    "component-shared": frozenset({"c5", "3.5", "3.6", "3.9"}),
     "shared-initialisation": frozenset({"4.4"}),
     "common-origin-unresolved": frozenset(),
     "no-correspondence": frozenset(),

@@ -23,6 +23,8 @@ SPARSE, DENSE = 0.05, 0.01
 """Least share of exact zeros of a pruned matrix, and the greatest of a plain one."""
 _GRID_EVERY = 3
 """Grids are looked for in every third sampled layer, and in all once one was found."""
+_RANKED = 14
+"""Matrices whose rank of change is measured before one of them must have been small."""
 _DORA = 2
 """Matrices on which an update under rescaled rows is looked for."""
 
@@ -148,7 +150,7 @@ def _row(found: Evidence, m: Matrix) -> Row:
         kept = float(np.mean((m.x == m.y)[alive])) if alive.any() else 0.0
         pattern = _pattern(m.x if zeros[0] > zeros[1] else m.y)
     change = scaled = None
-    if measured.touched and measured.relative < TURNED * 4:
+    if measured.touched and measured.relative < TURNED * 4 and _worth_ranking(found):
         p, q = lowrank.block_of(m.x), lowrank.block_of(m.y)
         noise = sum(
             found.grids[k][m.role, layer].noise ** 2
@@ -164,6 +166,12 @@ def _row(found: Evidence, m: Matrix) -> Row:
             if dora is not None:
                 found.dora.append(dora)
     return Row(m.role, m.a, m.b, m.side, measured, change, scaled, zeros, kept, pattern)
+
+
+def _worth_ranking(found: Evidence) -> bool:
+    """Ranks cost a decomposition each: where none of the first two layers' changes is small, no adapter was merged."""
+    tried = [r.change for r in found.rows if r.change is not None]
+    return len(tried) < _RANKED or any(c.small for c in tried)
 
 
 def _unexplained(found: Evidence) -> bool:
