@@ -16,6 +16,7 @@ import numpy as np
 
 from mpk_tui.checkpoint.model import Architecture
 from mpk_tui.fingerprint.units import AnchorBasis, Floats, feature_map
+from mpk_tui.lineage import void
 from mpk_tui.lineage.layers import LayerMap
 from mpk_tui.lineage.results import LayerResult, UnitTest, combine, join, not_run
 from mpk_tui.lineage.rowtest import row_test
@@ -55,6 +56,9 @@ def run_channels(
     shape = _shape(a)
     if shape is None or shape != _shape(b):
         return not_run(FORM, "heads are not known, or their number or width differs")
+    reason = void.channels(a, b)
+    if reason:
+        return not_run(FORM, reason)
     anchors = shared_anchors(a, b)
     if isinstance(anchors, str):
         return not_run(FORM, anchors)

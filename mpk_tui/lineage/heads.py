@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpk_tui.fingerprint.units import AnchorBasis, Floats
+from mpk_tui.lineage import void
 from mpk_tui.lineage.layers import LayerMap
 from mpk_tui.lineage.results import LayerResult, UnitTest, combine, not_run
 from mpk_tui.lineage.rowtest import RowTest
@@ -46,6 +47,9 @@ def run_heads(
     heads, kv = a.arch.heads, a.arch.kv_heads or a.arch.heads
     if not heads or (b.arch.heads, b.arch.kv_heads or b.arch.heads) != (heads, kv) or heads % kv or heads < 2:
         return not_run(FORM, "heads are not known, or their number differs")
+    reason = void.heads(a, b)
+    if reason:
+        return not_run(FORM, reason)
     anchors = shared_anchors(a, b, TOKENS)
     if isinstance(anchors, str):
         return not_run(FORM, anchors)

@@ -22,6 +22,7 @@ import numpy as np
 from mpk_tui.checkpoint.model import Architecture
 from mpk_tui.fingerprint.features import VERSION, array
 from mpk_tui.fingerprint.units import Floats, feature_map, feed, sample_units
+from mpk_tui.lineage import void
 from mpk_tui.lineage.results import LayerResult, UnitTest, not_run
 from mpk_tui.lineage.rowtest import DRAWS, row_test
 from mpk_tui.lineage.sides import Side, Weights
@@ -43,6 +44,9 @@ _NORMS = ("attn.norm", "ffn.norm", "attn.post_norm", "ffn.post_norm")
 
 def run_embeddings(a: Side, b: Side) -> UnitTest:
     """Residual dimensions over shared tokens, from weights or from fingerprints."""
+    reason = void.dimensions(a, b)
+    if reason:
+        return not_run(EMBEDDINGS, reason)
     if not (a.weights and b.weights):
         return _from_fingerprints(a, b)
     left, right = a.weights, b.weights
@@ -80,6 +84,9 @@ def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Repor
     """
     if a.arch.width != b.arch.width or not a.arch.width:
         return not_run(BODY, f"residual widths differ ({a.arch.width} and {b.arch.width})")
+    reason = void.dimensions(a, b)
+    if reason:
+        return not_run(BODY, reason)
     matcher = matcher_of(a, b, invariant=True)
     if isinstance(matcher, str):
         return not_run(BODY, matcher)

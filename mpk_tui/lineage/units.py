@@ -21,6 +21,7 @@ from mpk_tui.fingerprint.units import (
     sample_units,
     unit_width,
 )
+from mpk_tui.lineage import void
 from mpk_tui.lineage.layers import LayerMap, choose_map, repeats, z_matrix
 from mpk_tui.lineage.matching import Matching, log_order_p, longest_increasing, mutual_nearest
 from mpk_tui.lineage.results import LayerResult, UnitTest, combine, not_run
@@ -83,6 +84,12 @@ def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> Uni
         report: Progress in pairs of blocks.
         cancel: Polled once a block.
     """
+    found = _run_forms(a, b, report, cancel)
+    reason = void.units(a, b, ((p.a, p.b) for p in found.pairs))
+    return replace(found, tests=[not_run(t.form, reason) if t.ran else t for t in found.tests]) if reason else found
+
+
+def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
     blocks_a, blocks_b = blocks_of(a), blocks_of(b)
     if not blocks_a or not blocks_b:
         reason = "no feed-forward roles are known for one of the models"

@@ -58,13 +58,15 @@ def units(a: Side, b: Side, pairs: Iterable[tuple[Block, Block]]) -> str:
         pairs: Blocks that stand beside each other; one pair with an order on both sides is enough.
     """
     stated = nested_units(_config(a)), nested_units(_config(b))
+    seen: dict[Block, str] = {}
     for x, y in pairs:
+        if x not in seen:
+            seen[x] = stated[0] or (unit_order(a.weights, x) if a.weights else "")
         # The second side is looked at only where the first has an order, which is next to never.
-        of_a = stated[0] or (unit_order(a.weights, x) if a.weights else "")
-        of_b = of_a and (stated[1] or (unit_order(b.weights, y) if b.weights else ""))
+        of_b = seen[x] and (stated[1] or (unit_order(b.weights, y) if b.weights else ""))
         if of_b:
             where = "" if all(stated) else f"layer {x} of A, layer {y} of B"
-            return _refusal("units", of_a, of_b, where)
+            return _refusal("units", seen[x], of_b, where)
     return ""
 
 
@@ -78,7 +80,7 @@ def heads(a: Weights, b: Weights) -> str:
     return _refusal("heads", unlike_heads(a.checkpoint.config), unlike_heads(b.checkpoint.config))
 
 
-def dimensions(a: Side, b: Side) -> str:
+def dimensions(a: Side | Weights, b: Side | Weights) -> str:
     """Why residual dimensions must not be relabelled, or an empty string."""
     of_a = dimension_order(a)
     return _refusal("residual dimensions", of_a, dimension_order(b)) if of_a else ""
@@ -116,17 +118,20 @@ def unit_order(w: Weights, block: Block) -> str:
     return "the place of their zeros" if shared_zeros(ids, zeros) else ""
 
 
-def dimension_order(side: Side) -> str:
+def dimension_order(side: Side | Weights) -> str:
     """By what residual dimensions are ordered, as far as configuration and weights show it, or an empty string."""
-    stated, w = sinusoidal(_config(side)), side.weights
+    stated, w = sinusoidal(_config(side)), side if isinstance(side, Weights) else side.weights
     if stated or w is None:
         return stated
     positions, tokens = w.arch.roles.get(("embed.positions", -1)), w.arch.roles.get(("embed.tokens", -1))
     shape = w.reader.shape(positions) if positions is not None else ()
     # The first rows of some tables stand for padding.
-    if positions is not None and len(shape) == 2 and shape[0] > 4:
-        if is_sines(w.reader.rows(positions, 4, min(4 + POSITIONS, shape[0]))):
-            return "sinusoidal positions"
+    if (
+        positions is not None
+        and len(shape) == 2
+        and is_sines(w.reader.rows(positions, 4, min(4 + POSITIONS, shape[0])))
+    ):
+        return "sinusoidal positions"
     if tokens is not None and len(shape := w.reader.shape(tokens)) == 2:
         x = np.nan_to_num(w.reader.select(tokens, np.sort(sample_units(shape[0], SAMPLE, seed=19)))).astype(np.float64)
         if ordered(np.arange(shape[1]), ((x - x.mean(axis=0)) ** 2).sum(axis=0)):
@@ -203,8 +208,10 @@ def _runs(width: int) -> Ids:
     return np.asarray((starts[:, None] + np.arange(RUN)).ravel(), dtype=np.int64)
 
 
-def _config(side: Side) -> Mapping[str, Any]:
+def _config(side: Side | Weights) -> Mapping[str, Any]:
     """The configuration, or the little of it that a fingerprint keeps."""
+    if isinstance(side, Weights):
+        return side.checkpoint.config
     if side.weights:
         return side.weights.checkpoint.config
     claims = side.fingerprint.config.get("claims")
