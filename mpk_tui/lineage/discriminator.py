@@ -188,10 +188,12 @@ def run_retention(
         return _sketched(a, b, pairs, roles)
     units = _Units(a.weights, b.weights, basis.reordered)
     spreads = gain_spread(a.weights.reader, a.weights.arch), gain_spread(b.weights.reader, b.weights.arch)
-    if not basis.turned:
-        return _run(
-            RESIDUAL, _matrices(a.weights, b.weights, pairs, roles, units, None), units.matched, spreads, report, cancel
-        )
+    if a.weights.arch.width == b.weights.arch.width:
+        todo = _matrices(a.weights, b.weights, pairs, roles, units, None)
+        plain = _run(RESIDUAL, todo, units.matched, spreads, report, cancel)
+        # A part may lie straight where the embeddings do not; what correlates as it stands is not turned.
+        if not basis.turned or plain.forward.counts or plain.backward.counts:
+            return plain
     turn = residual_turn(a.weights, b.weights)
     if isinstance(turn, str):
         return read(TURNED, (), turn)

@@ -43,6 +43,12 @@ def p_value(p: object, bound: object) -> str:
 def tables(record: dict[str, Any]) -> list[Table]:
     """All tables of a record, tests first; at least one."""
     out = [_retention(t) if t.get("name") == "retention" else _units(t) for t in record.get("tests", ())]
+    if record.get("components"):
+        out.append(_parts(record["components"]))
+    if record.get("trajectory"):
+        out.append(_trajectory(record["trajectory"]))
+    if record.get("context"):
+        out.append(_context(record["context"]))
     identity = record.get("identity") or {}
     out.append(_identity(identity))
     out.append(
@@ -103,6 +109,42 @@ def _retention(test: dict[str, Any]) -> Table:
         [
             (str(r["a"]), str(r["b"]), str(r["role"]), number(r["a_in_b"], 2), number(r["b_in_a"], 2))
             for r in test["layers"]
+        ],
+    )  # fmt: skip
+
+
+def _parts(parts: Sequence[dict[str, Any]]) -> Table:
+    return Table(
+        f"Parts with findings of their own: {len(parts)}",
+        "Blocks that correspond where the whole does not, each with its own discriminator.",
+        (Column("part", 36), Column("finding", 26), Column("p", 9, right=True), Column("rho", 7, right=True),
+         Column("in words")),
+        [(p["name"], p["finding"], p_value(p["p"], p["p_is_bound"]), number(p["rho"]), p["sentence"]) for p in parts],
+    )  # fmt: skip
+
+
+def _trajectory(way: dict[str, Any]) -> Table:
+    return Table(
+        f"Along A's training: {way['reading']}",
+        way["reason"],
+        (Column("checkpoint", 30), Column("with A", 8, right=True), Column("with B", 8, right=True)),
+        [(p["label"], number(p["with_a"]), number(p["with_b"])) for p in way["points"]],
+    )
+
+
+def _context(rows: Sequence[dict[str, Any]]) -> Table:
+    return Table(
+        "Context: similarity scores that never decide",
+        "Scores in the manner of other tools, each beside what independently trained models score.",
+        (Column("score", 28), Column("value", 8, right=True), Column("independent", 18), Column("in words")),
+        [
+            (
+                r["name"], number(r["value"]),
+                "–" if r["independent_low"] is None
+                else f"{number(r['independent_low'])} to {number(r['independent_high'])}",
+                r["reason"] or r["sentence"],
+            )
+            for r in rows
         ],
     )  # fmt: skip
 
