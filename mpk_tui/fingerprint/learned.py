@@ -22,7 +22,7 @@ from mpk_tui.progress import CancelToken, Meter, Report
 FEATURE = "retention"
 SIDE = 128
 """Rows and columns of a sketch."""
-SAMPLE = 2048
+SAMPLE = 1024
 """Longest side of the matrices that are sketched; a fixed sample of longer ones."""
 MATRICES = 28
 VERSION = 1
