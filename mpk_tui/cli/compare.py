@@ -22,11 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="checkpoint folder or file, or fingerprint file")
     parser.add_argument("b", type=Path, metavar="B", help="likewise")
     parser.add_argument(
-        "--along", type=Path, action="append", default=[], metavar="STEP",
+        "--along",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="STEP",
         help="checkpoint from A's own training, earliest first; may be given several times",
     )
     parser.add_argument(
-        "--with", type=Path, action="append", default=[], dest="others", metavar="PARENT",
+        "--with",
+        type=Path,
+        action="append",
+        default=[],
+        dest="others",
+        metavar="PARENT",
         help="further model that B may have been merged from, beside A; may be given several times",
     )
     parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")

@@ -64,8 +64,8 @@ def _subspace(a: Floats, k: int, rng: np.random.Generator) -> tuple[Floats, Floa
     for _ in range(_SWEEPS):
         q = _orthonormal(a.T @ (a @ q))
     left = (a @ q).astype(np.float64)
-    # The singular values of a tall thin matrix from its Gram matrix: a thousand times less work than decomposing it, and
-    # exact enough in double precision for values within a few orders of the first.
+    # Singular values of a tall thin matrix from its Gram matrix: far less work than decomposing it, and exact enough in
+    # double precision for values within a few orders of the first.
     squares, w = np.linalg.eigh(left.T @ left)
     order = np.argsort(squares)[::-1][:k]
     s = np.sqrt(np.maximum(squares[order], 0.0))

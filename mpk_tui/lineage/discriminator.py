@@ -48,8 +48,8 @@ LEAST_PART, MOST_PART = 0.15, 0.60
 STEADY = 0.05
 """Greatest distance of the quartiles of r_rest over its median for such a part: one fraction in all matrices."""
 TRAINED = 0.012
-"""Least spread of norm gains (`gain_spread`) of a side whose directions count; hardly trained siblings of one seed cannot
-be told from descendants."""
+"""Least spread of norm gains (`gain_spread`) of a side whose directions count: siblings of one seed that hardly trained
+cannot be told from descendants."""
 UNGAUGED = 2
 """Least median number of directions that stand out where a side has no norm gains to go by."""
 KEPT = 0.60

@@ -64,8 +64,10 @@ def run_heads(
         test = head_test(x, y, seed=(_SEED, i, j))
         results.append(LayerResult(i, j, test, min(0.0, test.log_p + math.log(layer_map.candidates))))
         meter.add(1, f"layer {i}")
-    params = {"heads": heads, "kv_heads": kv, "draws": DRAWS, "tokens": len(anchors[0].names),
-              "tokens_matched_by": anchors[0].by}  # fmt: skip
+    params = {
+        "heads": heads, "kv_heads": kv, "draws": DRAWS, "candidates": layer_map.candidates,
+        "tokens": len(anchors[0].names), "tokens_matched_by": anchors[0].by,
+    }  # fmt: skip
     return UnitTest(FORM, tuple(results), combine(results, twice), "", "weights", params)
 
 

@@ -25,8 +25,8 @@ BITS = {
 }  # fmt: skip
 """Bits a weight of stored types that are grids by themselves."""
 COPIED = 0.02
-"""Relative change of units in the anchored form up to which a copy in another basis or order is called one: rotating,
-folding and rounding to BF16 leave 0.003 to 0.006, a light fine-tune 0.02 and more."""
+"""Relative change of units in the anchored form up to which a copy in another basis or order is called one: what
+rounding to 16 bits leaves after turning and folding is well below, a light fine-tune above.  A rule of thumb."""
 SAME_UNITS = 0.995
 """Least mean correlation of units in the anchored form for such a copy, where values cannot be compared."""
 HALF_STEP = 0.90

@@ -125,7 +125,7 @@ def _test(
     form: str, x: Floats, y: Floats, seed: int, source: str, params: dict[str, Any], candidates: int = 1
 ) -> UnitTest:
     test = row_test(feature_map(np.ascontiguousarray(x)), feature_map(np.ascontiguousarray(y)), seed=(seed,))
-    params = {"dimensions": test.units, "draws": DRAWS, **params}
+    params = {"dimensions": test.units, "draws": DRAWS, "candidates": candidates, **params}
     log_p = min(0.0, test.log_p + math.log(candidates))
     return UnitTest(form, (LayerResult(-1, -1, test, log_p),), log_p, "", source, params)
 

@@ -17,8 +17,8 @@ pretraining) at 0.29 to 0.43.  A short or gentle continuation reads as fine-tuni
 EVEN_MIX = 0.02
 """Greatest spread (between quartiles) of the share of A that is left in B, for one mixing weight to be read from it."""
 RELATED, STRANGE = 0.60, 0.10
-"""Least median cosine of a layer's matrices that have an origin in common, and the greatest of those that have none:
-heavily trained descendants were seen at 0.8 and more, unrelated models at 0.01."""
+"""Least median cosine of a layer's matrices that have an origin in common, and the greatest of those that have none.
+A rule of thumb: it chooses the words of a proposal, after a test has found an origin."""
 
 
 def trained(e: Evidence, identity: Identity, explained: bool) -> list[Reading | None]:

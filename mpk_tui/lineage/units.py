@@ -325,7 +325,11 @@ def _order(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Report,
         z = (k - 2 * math.sqrt(n)) / max(1.0, n ** (1 / 6)) if n else 0.0
         rho = max(0.0, k / n - 2 / math.sqrt(n)) if n else 0.0
         results.append(_result(pair, RowTest(z, rho, log_order_p(n, k), True, n)))
-    params: dict[str, Any] = {"units": max(r.test.units for r in results), "at_most": UNITS}
+    params: dict[str, Any] = {
+        "units": max(r.test.units for r in results),
+        "at_most": UNITS,
+        "candidates": max(p.candidates for p in pairs),
+    }
     return UnitTest(ORDER, tuple(results), combine(results), "", "weights", params)
 
 

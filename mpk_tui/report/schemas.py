@@ -79,11 +79,15 @@ _SIDE = record(
 )  # fmt: skip
 _LAYER = record(
     {
-        "a": INT, "b": INT, "expert_a": INT, "expert_b": INT, "z": NUM, "rho": {"type": "number", "minimum": -1.001, "maximum": 1.001}, "p": P,
+        "a": INT, "b": INT, "expert_a": INT, "expert_b": INT, "z": NUM, "p": P,
+        "rho": {"type": "number", "minimum": -1.001, "maximum": 1.001},
         "p_is_bound": BOOL, "units": COUNT, "role": STR, "a_in_b": maybe(NUM), "b_in_a": maybe(NUM),
         "a_stands_out": COUNT, "b_stands_out": COUNT,
     },
-    optional=("expert_a", "expert_b", "z", "rho", "p", "p_is_bound", "units", "role", "a_in_b", "b_in_a", "a_stands_out", "b_stands_out"),
+    optional=(
+        "expert_a", "expert_b", "z", "rho", "p", "p_is_bound", "units", "role", "a_in_b", "b_in_a", "a_stands_out",
+        "b_stands_out",
+    ),
 )  # fmt: skip
 _TEST = record(
     {

@@ -97,9 +97,7 @@ def test_a_side_that_hardly_trained_counts_for_nothing() -> None:
     early = read(RESIDUAL, rows, "", spreads=(0.008, 0.008))
     assert early.reading == "abstains"
     assert "hardly trained" in early.reason
-    lost = tuple(
-        MatrixRetention("x", i, i, Retention(1.0, 1.0, 1.0, 5), Retention(0.4, 1.0, 0.4, 5)) for i in range(6)
-    )
+    lost = tuple(MatrixRetention("x", i, i, Retention(1.0, 1.0, 1.0, 5), Retention(0.4, 1.0, 0.4, 5)) for i in range(6))
     assert read(RESIDUAL, lost, "", spreads=(0.008, 0.03)).reading == "against"
 
 

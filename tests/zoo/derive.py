@@ -94,7 +94,9 @@ def axes(spec: Spec, name: str) -> Axes:
     for pattern, found in AXES[spec.arch]:
         hit = re.search(pattern, name)
         if hit:
-            return Axes(found.residual, found.units, found.heads, hit.expand(found.what) if "\\" in found.what else found.what)
+            return Axes(
+                found.residual, found.units, found.heads, hit.expand(found.what) if "\\" in found.what else found.what
+            )
     return Axes(None)
 
 
@@ -195,7 +197,10 @@ def fold_norms(state: State, spec: Spec) -> State:
         stem = f"model.layers.{layer}."
         for norm, readers in (
             ("input_layernorm.weight", r"self_attn\.[qkv]_proj"),
-            ("post_attention_layernorm.weight", r"(gate_proj|up_proj|experts\.\d+\.w[13]|block_sparse_moe\.gate)\.weight"),
+            (
+                "post_attention_layernorm.weight",
+                r"(gate_proj|up_proj|experts\.\d+\.w[13]|block_sparse_moe\.gate)\.weight",
+            ),
         ):
             gain = out[stem + norm]
             for name in out:

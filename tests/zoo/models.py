@@ -159,10 +159,15 @@ class Llama(nn.Module):
                 "post_attention_layernorm": Norm(d),
             }  # fmt: skip
             if spec.experts:
-                experts = [bag(w1=linear(d, spec.ffn), w2=linear(spec.ffn, d), w3=linear(d, spec.ffn)) for _ in range(spec.experts)]
+                experts = [
+                    bag(w1=linear(d, spec.ffn), w2=linear(spec.ffn, d), w3=linear(d, spec.ffn))
+                    for _ in range(spec.experts)
+                ]
                 parts["block_sparse_moe"] = bag(gate=linear(d, spec.experts), experts=nn.ModuleList(experts))
             else:
-                parts["mlp"] = bag(gate_proj=linear(d, spec.ffn), up_proj=linear(d, spec.ffn), down_proj=linear(spec.ffn, d))
+                parts["mlp"] = bag(
+                    gate_proj=linear(d, spec.ffn), up_proj=linear(d, spec.ffn), down_proj=linear(spec.ffn, d)
+                )
             layers.append(bag(**parts))
         self.model = bag(embed_tokens=nn.Embedding(spec.vocab, d), layers=nn.ModuleList(layers), norm=Norm(d))
         self.lm_head = linear(d, spec.vocab)
@@ -244,7 +249,7 @@ class Bert(nn.Module):
         layers = []
         for _ in range(spec.layers):
             own = bag(query=nn.Linear(d, a), key=nn.Linear(d, a), value=nn.Linear(d, a))
-            attention = bag(**{"self": own, "output": bag(dense=nn.Linear(a, d), LayerNorm=nn.LayerNorm(d))})
+            attention = bag(self=own, output=bag(dense=nn.Linear(a, d), LayerNorm=nn.LayerNorm(d)))
             layers.append(
                 bag(
                     attention=attention, intermediate=bag(dense=nn.Linear(d, spec.ffn)),
@@ -264,7 +269,7 @@ class Bert(nn.Module):
         x = e.word_embeddings(ids) + e.position_embeddings.weight[: ids.shape[1]] + e.token_type_embeddings.weight[0]
         x = e.LayerNorm(x)
         for layer in self.bert.encoder.layer:
-            own, out = getattr(layer.attention, "self"), layer.attention.output
+            own, out = layer.attention.self, layer.attention.output
             y = attend(own.query(x), own.key(x), own.value(x), self.spec.heads, self.spec.heads, False)
             x = out.LayerNorm(x + out.dense(y))
             x = layer.output.LayerNorm(x + layer.output.dense(functional.gelu(layer.intermediate.dense(x))))

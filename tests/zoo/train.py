@@ -20,7 +20,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
@@ -71,11 +70,15 @@ class World:
         facts = json.loads((self.out / name / "spec.json").read_text())
         return {n: v.float() for n, v in stored.items()}, Spec(**facts)
 
-    def save(self, name: str, state: State, spec: Spec, tokenizer: str = "first", dtype: torch.dtype = torch.bfloat16) -> None:
+    def save(
+        self, name: str, state: State, spec: Spec, tokenizer: str = "first", dtype: torch.dtype = torch.bfloat16
+    ) -> None:
         """Write a folder as a user would hold it; the tokenizer last, it marks the folder as complete."""
         folder = self.out / name
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({n: v.to(dtype).contiguous() for n, v in state.items()}, folder / "model.safetensors", {"format": "pt"})
+        save_file(
+            {n: v.to(dtype).contiguous() for n, v in state.items()}, folder / "model.safetensors", {"format": "pt"}
+        )
         (folder / "config.json").write_text(json.dumps(spec.config(), indent=2) + "\n", encoding="utf-8")
         (folder / "spec.json").write_text(json.dumps(spec.__dict__) + "\n", encoding="utf-8")
         (folder / "tokenizer.json.part").write_text(self.tokenizers[tokenizer].to_str() + "\n", encoding="utf-8")
@@ -206,7 +209,11 @@ def jobs_of(world: World, key: str, seed: int) -> list[tuple[str, Callable[[], N
     full = spec.arch != "mixtral"
     made: list[tuple[str, Callable[[], None]]] = []
 
-    def add(suffix: str, make: Callable[[], tuple[State, Spec] | tuple[State, Spec, str]], dtype: torch.dtype = torch.bfloat16) -> None:
+    def add(
+        suffix: str,
+        make: Callable[[], tuple[State, Spec] | tuple[State, Spec, str]],
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
         target = f"{name}.{suffix}" if suffix else name
 
         def run() -> None:
@@ -280,11 +287,28 @@ def jobs_of(world: World, key: str, seed: int) -> list[tuple[str, Callable[[], N
     add("q8", lambda: (derive.on_grid(base(), 8, 64, spec.arch == "gpt2"), spec))
     add("q3_ft", lambda: (derive.on_grid(world.load(f"{name}.ft")[0], 3, 32, spec.arch == "gpt2"), spec))
     add("slerp", lambda: (derive.slerp(world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0], 0.4), spec))
-    add("mean", lambda: (derive.linear_merge([world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0]], [0.7, 0.3]), spec))
-    add("task", lambda: (derive.task_arithmetic(base(), [world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0]], 0.8), spec))
+    add(
+        "mean",
+        lambda: (derive.linear_merge([world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0]], [0.7, 0.3]), spec),
+    )
+    add(
+        "task",
+        lambda: (
+            derive.task_arithmetic(base(), [world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0]], 0.8),
+            spec,
+        ),
+    )
     add("mix", lambda: (derive.linear_merge([base(), world.load(other)[0]], [0.7, 0.3]), spec))
     if full:
-        add("stack", lambda: derive.interleave(world.load(f"{name}.ft")[0], world.load(f"{name}.ft2")[0], spec, [(0, 0), (0, 1), (1, 1), (1, 2), (0, 2), (0, 3)]))
+        add(
+            "stack",
+            lambda: derive.interleave(
+                world.load(f"{name}.ft")[0],
+                world.load(f"{name}.ft2")[0],
+                spec,
+                [(0, 0), (0, 1), (1, 1), (1, 2), (0, 2), (0, 3)],
+            ),
+        )
         add("franken", lambda: derive.interleave(base(), world.load(other)[0], spec, [(0, 0), (0, 1), (1, 2), (1, 3)]))
     add("f32", lambda: (base(), spec), torch.float32)
     add("perm_units", lambda: (derive.permute_units(base(), spec, o), spec))
@@ -303,7 +327,13 @@ def jobs_of(world: World, key: str, seed: int) -> list[tuple[str, Callable[[], N
     add("ft_perm_units", lambda: (derive.permute_units(world.load(f"{name}.ft")[0], spec, o), spec))
     add("perm_both", lambda: (derive.permute_residual(derive.permute_units(base(), spec, o), spec, o), spec))
     add("perm_units_channels", lambda: (derive.permute_channels(derive.permute_units(base(), spec, o), spec, o), spec))
-    add("perm_units_residual_channels", lambda: (derive.permute_channels(derive.permute_residual(derive.permute_units(base(), spec, o), spec, o), spec, o), spec))
+    add(
+        "perm_units_residual_channels",
+        lambda: (
+            derive.permute_channels(derive.permute_residual(derive.permute_units(base(), spec, o), spec, o), spec, o),
+            spec,
+        ),
+    )
     add("cpt_perm_residual", lambda: (derive.permute_residual(world.load(f"{name}.cpt")[0], spec, o), spec))
     add("seed_perm_units", lambda: (derive.permute_units(world.load(f"{name}.seed_order")[0], spec, o), spec))
     return made
