@@ -70,6 +70,8 @@ def _print(r: dict[str, Any], context: bool) -> None:
         emit(f"{t['name']:<20} {_test_line(t)}")
     if r["trajectory"] is not None:
         emit(f"{'trajectory':<20} {r['trajectory']['reading']}: {r['trajectory']['reason']}")
+    if r["untouched"] is not None:
+        emit(f"{'untouched':<20} {r['untouched']['sentence']}")
     for name in ("a", "b"):
         if r["repeats"][name]:
             pairs = ", ".join(f"{i} of {j}" for i, j in r["repeats"][name])

@@ -25,6 +25,7 @@ from mpk_tui.lineage import (
     record,
     residual,
     trajectory,
+    untouched,
 )
 from mpk_tui.lineage.borrow import borrow
 from mpk_tui.lineage.components import Part
@@ -35,6 +36,7 @@ from mpk_tui.lineage.results import LAYER_P, UnitTest, not_run
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.sources import FORMS
 from mpk_tui.lineage.units import Units, run_unit_tests
+from mpk_tui.lineage.untouched import Untouched
 from mpk_tui.progress import CancelToken, Report, silent
 
 SCHEMA = "mpk-tui/compare/1"
@@ -84,6 +86,7 @@ class _Measured:
     retention: RetentionTest | None
     parts: tuple[Part, ...]
     equal: tuple[str, ...]
+    untouched: Untouched | None = None
 
 
 def compare_sides(
@@ -117,6 +120,7 @@ def compare_sides(
             *(record.unit_record(t) for t in found.tests), record.retention_record(found.retention, found.identity)
         ],
         "trajectory": None if way is None else trajectory.to_record(way),
+        "untouched": None if found.untouched is None else untouched.to_record(found.untouched),
         "identity": record.identity_record(found.identity),
         "components": [record.part_record(p) for p in found.parts],
         "repeats": {"a": _lists(found.units.repeated_a), "b": _lists(found.units.repeated_b)},
@@ -146,7 +150,10 @@ def _measure(a: Side, b: Side, report: Report, cancel: CancelToken) -> _Measured
             retention = run_retention(a, b, units.pairs, report, cancel, basis)
         if retention is None or retention.reading in ("for", "abstains"):
             parts = _parts(a, b, tests, units, equal, basis, report, cancel)
-    return _Measured(identity, units, tests, retention, parts, equal)
+    alone: Untouched | None = None
+    if retention is not None and a.weights and b.weights:
+        alone = untouched.look(a.weights, b.weights, units.pairs)
+    return _Measured(identity, units, tests, retention, parts, equal, alone)
 
 
 def _basis(a: Side, b: Side, tests: list[UnitTest]) -> Basis:

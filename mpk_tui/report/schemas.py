@@ -145,6 +145,10 @@ COMPARE = record(
                     "points": listing(record({"label": STR, "root": HEX, "with_a": NUM, "with_b": NUM}))})
         ),
         "merge": maybe({"type": "object"}),
+        "untouched": maybe(
+            record({"matrices": COUNT, "equal": NUM, "expected": NUM, "ratio": NUM, "rows": COUNT, "rows_equal": COUNT,
+                    "rows_scaled": COUNT, "scale": NUM, "one_scale": BOOL, "sentence": STR})
+        ),
         "mechanisms": listing(
             record({"number": STR, "title": STR, "for": listing(STR), "against": listing(STR), "direction": STR,
                     "numbers": {"type": "object"}})
