@@ -118,7 +118,12 @@ def is_whole(tests: list[UnitTest]) -> bool:
     dimensions do over all of them."""
     body = of_body(tests)
     by_layer = [t for t in body if t.layers[0].a >= 0]
-    if any(t.matched >= MIN_MATCHED and t.rho >= MIN_RHO for t in by_layer):
+    most = [t for t in by_layer if t.matched >= MIN_MATCHED and t.rho >= MIN_RHO]
+    if any(t.form.startswith("ffn.") for t in most):
+        return True
+    # Attention alone is a part, unless feed-forward units were re-ordered (residual dimensions tell) or not tested.
+    feed = [t for t in body if t.form.startswith("ffn.") or t.form == "residual.body"]
+    if most and (not feed or any(t.matched and t.form == "residual.body" for t in feed)):
         return True
     told_apart = any(t.log_p < math.log(P_NOTHING) for t in by_layer)
     return not told_apart and any(t.matched and t.rho >= MIN_RHO for t in body if t not in by_layer)
@@ -207,10 +212,12 @@ def _numbers(tests: list[UnitTest], log_p: float, families: int) -> str:
 
 
 def _parts_sentence(shared: list[Part], numbers: str) -> str:
-    told = "; ".join(f"{p.name} (retention {_ratios(p.retention)})" for p in shared[:6] if p.retention is not None)
+    body = [f"{p.name} (retention {_ratios(p.retention)})" for p in shared[:6] if p.retention is not None]
+    if not body:
+        return _equal_sentence(tuple(name for p in shared for name in p.equal))
     return (
-        f"Only a part of the two models corresponds ({numbers}), and what was learned is kept there: {told}. This part "
-        "has a trained ancestor in common; of the rest nothing is said"
+        f"Only a part of the two models corresponds ({numbers}), and what was learned is kept there: "
+        f"{'; '.join(body)}. This part has a trained ancestor in common; of the rest nothing is said"
     )
 
 

@@ -4,10 +4,11 @@ Training treats residual dimensions alike, so under H0-ind relabelling them, in 
 distribution.  Row k is residual dimension k; a column is something that both models have under one name.
 
 * ``residual.embeddings``: columns are tokens that both vocabularies share by string.
-* ``residual.body``: columns are feed-forward units of matched layers (up rows and down columns) and, by rank, norm
-  gains.  Which unit of B stands beside which unit of A is found through shared tokens, and that does not change when
-  residual dimensions are relabelled: so the alignment is the same for every relabelling and the test stays exact,
-  however B's units were re-ordered.
+* ``residual.body``: columns are feed-forward units of matched layers (up rows and down columns, or down columns alone
+  where there is no gate) and, by rank, norm gains.  Which unit of B stands beside which unit of A is found through
+  shared tokens and the first input matrix, which is not looked at again; and that does not change when residual
+  dimensions are relabelled: so the alignment is the same for every relabelling and the test stays exact, however B's
+  units were re-ordered.
 
 Void with sinusoidal positions or index-dependent scaling, which give residual dimensions an order.
 """
@@ -98,7 +99,7 @@ def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Repor
     matched = 0
     for pair in chosen:
         cancel.check()
-        found = matcher(pair, UNITS)
+        found = matcher(pair, UNITS, first=True)
         meter.add(1, f"layer {pair.a}")
         if found is None or not len(found):
             continue
@@ -106,8 +107,11 @@ def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Repor
         if a.reader.shape(x)[1] != a.arch.width or b.reader.shape(y)[1] != a.arch.width:
             return not_run(BODY, "feed-forward blocks do not read the residual stream directly")
         matched += len(found)
-        left += [a.reader.select(x, found.a).T, a.reader.columns(feed(a.arch, "ffn.down", pair.a), found.a)]
-        right += [b.reader.select(y, found.b).T, b.reader.columns(feed(b.arch, "ffn.down", pair.b), found.b)]
+        if a.arch.feed("ffn.gate", pair.a) is not None:
+            left.append(a.reader.select(x, found.a).T)
+            right.append(b.reader.select(y, found.b).T)
+        left.append(a.reader.columns(feed(a.arch, "ffn.down", pair.a), found.a))
+        right.append(b.reader.columns(feed(b.arch, "ffn.down", pair.b), found.b))
     for pair in chosen:
         for role in _NORMS:
             gains = _gain(a, role, pair.a.layer), _gain(b, role, pair.b.layer)

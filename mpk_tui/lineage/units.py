@@ -339,8 +339,15 @@ class Matcher:
     def __init__(self, a: Weights, b: Weights, basis: tuple[AnchorBasis, AnchorBasis] | None) -> None:
         self._a, self._b, self._basis = a, b, basis
 
-    def __call__(self, pair: BlockPair, most: int = UNITS) -> Matching | None:
-        """Mutual nearest neighbours; positions are unit ids on both sides."""
+    def __call__(self, pair: BlockPair, most: int = UNITS, *, first: bool = False) -> Matching | None:
+        """Mutual nearest neighbours; positions are unit ids on both sides.
+
+        Args:
+            pair: Blocks that stand beside each other.
+            most: Units of A that are looked for.
+            first: Look at the first input matrix alone (the gate, or up where there is none), so that the others can
+                be tested without having been chosen by.
+        """
         width_a = unit_width(self._a.reader, self._a.arch, pair.a)
         width_b = unit_width(self._b.reader, self._b.arch, pair.b)
         ids_a = np.sort(sample_units(width_a, most, seed=7))
@@ -352,6 +359,9 @@ class Matcher:
             x, y = self._basis[0].rows(pair.a, ids_a), self._basis[1].rows(pair.b, ids_b)
         if x is None or y is None or x.shape[1] != y.shape[1]:
             return None
+        if first and self._basis is not None:
+            anchors = len(self._basis[0].anchors.names)
+            x, y = x[:, :anchors], y[:, :anchors]
         found = mutual_nearest(x, y)
         return Matching(ids_a[found.a], found.b, found.cosine)
 
