@@ -162,7 +162,7 @@ def _basis(a: Side, b: Side, tests: list[UnitTest]) -> Basis:
     in_order = [t for form, t in ran.items() if form in FORMS and t.log_p < enough]
     # Units are recognised in a permuted stream, too, so only residual dimensions say how the stream lies.
     telling = [ran[form] for form in _RESIDUAL if form in ran] or [t for f, t in ran.items() if f == "ffn.aligned"]
-    straight = [t for t in telling if t.log_p <= math.log(LAYER_P)]
+    straight = [t for t in telling if t.log_p <= math.log(LAYER_P) and t.rho >= findings.MIN_RHO]
     widths = [s.fingerprint.config.get("width") for s in (a, b)]
     return Basis(reordered=not in_order, turned=widths[0] != widths[1] or not straight)
 

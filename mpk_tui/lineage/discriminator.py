@@ -45,7 +45,7 @@ MOST_RATIO = 1.06
 """Greatest median ratio of such a part: top and rest are the same fraction."""
 LEAST_PART, MOST_PART = 0.15, 0.60
 """Least r_top and greatest r_rest of such a part: what is larger is judged by the rules above."""
-STEADY = 0.05
+STEADY = 0.10
 """Greatest distance of the quartiles of r_rest over its median for such a part: one fraction in all matrices."""
 TRAINED = 0.012
 """Least spread of norm gains (`gain_spread`) of a side whose directions count: siblings of one seed that hardly trained
@@ -188,17 +188,23 @@ def run_retention(
         return _sketched(a, b, pairs, roles)
     units = _Units(a.weights, b.weights, basis.reordered)
     spreads = gain_spread(a.weights.reader, a.weights.arch), gain_spread(b.weights.reader, b.weights.arch)
+    plain: RetentionTest | None = None
     if a.weights.arch.width == b.weights.arch.width:
         todo = _matrices(a.weights, b.weights, pairs, roles, units, None)
         plain = _run(RESIDUAL, todo, units.matched, spreads, report, cancel)
-        # A part may lie straight where the embeddings do not; what correlates as it stands is not turned.
-        if not basis.turned or plain.forward.counts or plain.backward.counts:
+        if not basis.turned:
             return plain
     turn = residual_turn(a.weights, b.weights)
     if isinstance(turn, str):
-        return read(TURNED, (), turn)
+        return plain or read(TURNED, (), turn)
     todo = _matrices(a.weights, b.weights, pairs, roles, units, turn.matrix)
-    return _run(TURNED, todo, True, spreads, report, cancel)
+    after = _run(TURNED, todo, True, spreads, report, cancel)
+    # A part may lie straight where the embeddings do not: what correlates more in its bulk is how it lies.
+    return plain if plain is not None and _bulk(plain) > _bulk(after) else after
+
+
+def _bulk(test: RetentionTest) -> float:
+    return max(test.forward.rest, test.backward.rest)
 
 
 Load = Callable[[], "tuple[Floats, Floats] | None"]
