@@ -198,7 +198,8 @@ def part_sentence(part: Part, finding: str) -> str:
         COMPONENT: "learned structure is kept as well as the bulk: this part has a trained ancestor in common",
         SHARED_INIT: "what was learned differs: the pattern of one random initialisation trained twice",
     }.get(finding, "whether from a trained model or from an initialisation is not resolved")
-    return f"{part.name[:1].upper()}{part.name[1:]} correspond ({numbers}); {says} (retention {ratios})."
+    verb = "correspond" if part.name.startswith("layers ") or part.kind == "expert" else "corresponds"
+    return f"{part.name[:1].upper()}{part.name[1:]} {verb} ({numbers}); {says} (retention {ratios})."
 
 
 def _numbers(tests: list[UnitTest], log_p: float, families: int) -> str:
