@@ -147,7 +147,9 @@ def cosine(x: Floats, y: Floats) -> float:
 def correlation(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
     """Pearson's correlation; not a number where one side has no spread."""
     xd, yd = x.astype(np.float64).ravel(), y.astype(np.float64).ravel()
-    return cosine(xd - xd.mean(), yd - yd.mean()) if len(xd) > 1 else math.nan
+    # Values that are not finite end as "not a number", which the caller reports as missing.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return cosine(xd - xd.mean(), yd - yd.mean()) if len(xd) > 1 else math.nan
 
 
 def log_spectrum(block: Floats, points: int) -> npt.NDArray[np.float64]:
