@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpk_tui.lineage.layers import choose_map, monotone_path, z_matrix
+from mpk_tui.lineage.layers import choose_map, monotone_path, repeats, z_matrix
 
 
 def _layers(n: int, seed: int) -> list[np.ndarray]:
@@ -65,3 +65,21 @@ def test_path_is_monotone_and_optimal_on_random_input() -> None:
             for i in range(5) for j in range(i, 5) for k in range(j, 5) for m in range(k, 5)
         )  # fmt: skip
         assert abs(sum(z[r, c] for r, c in enumerate(path)) - best) < 1e-12
+
+
+def test_layers_that_repeat_are_named_with_the_earlier_one() -> None:
+    a = _layers(4, 5)
+    rng = np.random.default_rng(6)
+    near = [x + 0.3 * rng.standard_normal(x.shape).astype(np.float32) for x in a]
+    stack = [a[0], a[1], near[0], a[2], near[2], near[1]]
+    assert repeats(z_matrix(stack, stack)) == ((2, 0), (4, 3), (5, 1))
+    # Three of a kind: every later one names one before it, the best.
+    assert repeats(z_matrix([a[0], near[0], a[0]], [a[0], near[0], a[0]])) == ((1, 0), (2, 0))
+
+
+def test_own_layers_of_a_model_do_not_repeat() -> None:
+    for seed in range(20):
+        a = _layers(6, 100 + seed)
+        assert repeats(z_matrix(a, a)) == ()
+    assert repeats(np.zeros((0, 0))) == ()
+    assert repeats(np.full((1, 1), 99.0)) == ()
