@@ -82,12 +82,20 @@ def _units(test: dict[str, Any]) -> Table:
         ),
         [
             (
-                str(r["a"]), str(r["b"]), number(r["z"], 1), number(r["rho"]),
+                _layer(r, "a"), _layer(r, "b"), number(r["z"], 1), number(r["rho"]),
                 p_value(r["p"], r["p_is_bound"]), str(r["units"]),
             )
             for r in test["layers"]
         ],
     )  # fmt: skip
+
+
+def _layer(row: dict[str, Any], side: str) -> str:
+    """Number of a layer, with its expert; the whole model where a test does not tell layers apart."""
+    if row[side] < 0:
+        return "all"
+    expert = row.get(f"expert_{side}", -1)
+    return str(row[side]) if expert < 0 else f"{row[side]}.{expert}"
 
 
 def _retention(test: dict[str, Any]) -> Table:
