@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from demo_edits import BASE, LAYERS, TUNED, TWIN, Tensors, form, made, noisy, weights
 
-from mpk_tui.lineage.borrow import borrow
+from mpk_tui.lineage.borrow import _match, borrow
 from mpk_tui.lineage.compare import compare
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.progress import CancelToken, silent
@@ -74,16 +74,34 @@ def test_the_choice_is_multiplied_into_p(tmp_path: Path) -> None:
     assert form(compare(BASE, TUNED), "ffn.aligned")["parameters"]["candidates"] == 1
 
 
-def test_a_renamed_stranger_gets_no_roles(tmp_path: Path) -> None:
-    tensors, _ = renamed(weights(TWIN))
-    other = made(tmp_path / "x", tensors)
-    with borrowed(BASE, other) as (_, own):
-        assert own.weights is not None
-        assert own.weights.arch.roles == {}
-        assert own.weights.choices == 1
-    record = compare(BASE, other)
+@pytest.mark.parametrize(("known", "stranger"), [(BASE, TWIN), (TUNED, TWIN), (TWIN, BASE)])
+def test_a_renamed_stranger_gets_no_roles(tmp_path: Path, known: Path, stranger: Path) -> None:
+    other = made(tmp_path / "x", renamed(weights(stranger))[0])
+    cancel = CancelToken()
+    with open_side(known, silent, cancel) as left, open_side(other, silent, cancel) as right:
+        assert left.weights is not None
+        assert right.weights is not None
+        # Not one matrix, rather than not enough of them.
+        found, choices = _match(right.weights, left.weights)
+        assert [key for key, part in found.items() if len(right.weights.reader.shape(part)) > 1] == []
+        assert choices == 1
+        assert borrow(left, right) == (left, right)
+
+
+def test_with_a_renamed_stranger_nothing_can_be_compared(tmp_path: Path) -> None:
+    record = compare(BASE, made(tmp_path / "x", renamed(weights(TWIN))[0]))
     assert record["finding"] == "not-comparable", record["sentence"]
     assert not any("taken from the other" in n for n in record["notices"])
+
+
+def test_layers_that_are_alike_share_no_tensor(tmp_path: Path) -> None:
+    t = weights(BASE)
+    alike = {n: t[n.replace(".layers.2.", ".layers.1.")] for n in t}
+    known = made(tmp_path / "known", alike)
+    with borrowed(known, made(tmp_path / "x", renamed(alike)[0])) as (_, own):
+        assert own.weights is not None
+        taken = [part.tensor for part in own.weights.arch.roles.values()]
+        assert len(taken) == len(set(taken)) == len(t)
 
 
 def test_two_unknown_models_stay_unknown(tmp_path: Path) -> None:

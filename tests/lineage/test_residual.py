@@ -77,6 +77,20 @@ def test_the_order_of_units_changes_nothing(tmp_path: Path) -> None:
     assert other.params["matched_units"] == plain.params["matched_units"]
 
 
+def test_units_are_found_by_the_gate_which_is_not_looked_at_again(tmp_path: Path) -> None:
+    t, twin = weights(TUNED), weights(TWIN)
+    gates = {n: twin[n] for n in t if "gate_proj" in n}
+    rest = {n: twin[n] for n in t if ".mlp." in n and n not in gates}
+    # A gate that chose units leaves nothing of itself in the statistic: the rest is a stranger's, and p is no less.
+    shared_gate = both(BASE, made(tmp_path / "gate", t | rest | {n: twin[n] for n in t if "norm" in n}))[1]
+    assert np.exp(shared_gate.log_p) > 1e-4
+    # Without the gate units are not found, though up and down would tell them.
+    other_gate = both(BASE, made(tmp_path / "rest", t | gates))[1]
+    plain = both(BASE, TUNED)[1]
+    assert other_gate.params["matched_units"] < 0.6 * plain.params["matched_units"]
+    assert other_gate.rho < 0.2 < 0.9 < plain.rho
+
+
 def test_independent_models_are_not_linked(tmp_path: Path) -> None:
     for other in (TWIN, made(tmp_path / "twin", shuffled(weights(TWIN), 3), TWIN)):
         embeddings, body = both(BASE, other)
