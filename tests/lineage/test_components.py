@@ -154,3 +154,12 @@ def test_equal_untrained_tables_are_no_part(tmp_path: Path) -> None:
     assert not any(p["equal"] for p in record["components"])
     assert record["finding"] == "common-origin-unresolved", record["sentence"]
     assert not any(c["answer"] == "met" for c in record["proposal"]["conditions"].values())
+
+
+def test_an_equal_constant_table_is_no_part(tmp_path: Path) -> None:
+    # One value everywhere has one direction, and it stands out; it was not learned.
+    flat = {"lm_head.weight": np.full((768, 128), 0.5, np.float32)}
+    a, b = made(tmp_path / "a", weights(BASE) | flat), made(tmp_path / "b", weights(TWIN) | flat)
+    record = compare(a, b)
+    assert record["components"] == []
+    assert record["finding"] == "no-correspondence", record["sentence"]
