@@ -150,6 +150,8 @@ def _measure(a: Side, b: Side, report: Report, cancel: CancelToken) -> _Measured
             retention = run_retention(a, b, units.pairs, report, cancel, basis)
         if retention is None or retention.reading in ("for", "abstains"):
             parts = _parts(a, b, tests, units, equal, basis, report, cancel)
+    if families and equal and retention is None and not parts:
+        parts = (_equal_part(equal),)
     alone: Untouched | None = None
     if retention is not None and a.weights and b.weights:
         alone = untouched.look(a.weights, b.weights, units.pairs)
@@ -199,8 +201,12 @@ def _parts(
     if table is not None:
         out.append(table)
     if equal:
-        out.append(Part("equal tensors", "tensors", (), (), 0.0, 1.0, equal))
+        out.append(_equal_part(equal))
     return tuple(out)
+
+
+def _equal_part(equal: tuple[str, ...]) -> Part:
+    return Part("equal tensors", "tensors", (), (), 0.0, 1.0, equal)
 
 
 def _lists(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:

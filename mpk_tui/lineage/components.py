@@ -180,9 +180,7 @@ def learned_and_equal(a: Side, b: Side, identity: Identity) -> tuple[str, ...]:
         return ()
     out = []
     for d in identity.deltas:
-        if d.state != "bytes" or d.constant or d.elements < 4096 or d.pair.role == "embed.positions":
-            continue
-        if _learned(a, d):
+        if d.telling and _learned(a, d):
             out.append(d.pair.a.tensor)
     return tuple(sorted(set(out)))
 

@@ -278,7 +278,7 @@ def _ratios(test: RetentionTest) -> str:
 
 def _telling_equal(identity: Identity) -> int:
     """Tensors equal byte for byte that could not be equal by chance or convention: matrices of some size."""
-    return sum(d.state == "bytes" and not d.constant and d.elements >= 4096 for d in identity.deltas)
+    return sum(d.telling for d in identity.deltas)
 
 
 def _by_identity(identity: Identity) -> tuple[str, str] | None:

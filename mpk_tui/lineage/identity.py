@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpk_tui.checkpoint.model import Part
+from mpk_tui.errors import UnsupportedError
 from mpk_tui.fingerprint.hashing import TensorHash
 from mpk_tui.fingerprint.units import Floats
 from mpk_tui.lineage.sides import Side, Weights
@@ -24,6 +25,8 @@ _REGENERABLE = re.compile(
     r"(rotary_emb\.inv_freq|rope_freqs\.weight|rope_factors_(long|short)\.weight|position_ids|token_type_ids"
     r"|attn\.masked_bias|(?<!c_)attn\.bias|attention\.(masked_)?bias|attention\.rotary_emb\.inv_freq)\Z"
 )
+TELLING = 4096
+"""Elements from which an equal tensor tells something."""
 _BLOCK = 1 << 22
 """Elements compared at a time."""
 _RUN = 1024
@@ -62,7 +65,8 @@ class Delta:
         changed: Elements that differ, for ``different``.
         relative: ||A - B|| / ||A||, for ``different``.
         cosine: Of the flattened values, for ``different``.
-        constant: All elements are one value on both sides (such tensors speak for nothing).
+        constant: All elements are one value on both sides, or one of two where they are equal byte for byte, as in
+            masks; such tensors speak for nothing.
     """
 
     pair: Pair
@@ -74,6 +78,15 @@ class Delta:
     relative: float = 0.0
     cosine: float = 0.0
     constant: bool = False
+
+    @property
+    def telling(self) -> bool:
+        """Equal byte for byte, and neither by chance nor by convention: no small tensor, no constant, no mask, nothing
+        that code regenerates, no table of positions (those are often computed)."""
+        return (
+            self.state == "bytes" and not self.constant and self.elements >= TELLING
+            and self.pair.role != "embed.positions" and not _REGENERABLE.search(self.pair.a.tensor)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,9 @@ def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Id
     for pair in pairs:
         cancel.check()
         if _same_bytes(pair, left, right):
-            deltas_.append(Delta(pair, "bytes", elements=_elements(left[pair.a.tensor])))
+            elements = _elements(left[pair.a.tensor])
+            flat = a.weights is not None and elements >= TELLING and _two_values(pair.a, a.weights)
+            deltas_.append(Delta(pair, "bytes", elements=elements, constant=flat))
         elif a.weights is None or b.weights is None:
             deltas_.append(_by_record(pair, left, right))
         else:
@@ -162,6 +177,24 @@ def _same_bytes(pair: Pair, left: dict[str, TensorHash], right: dict[str, Tensor
         and pair.a.rope_heads == pair.b.rope_heads and pair.a.offset == pair.b.offset
     )  # fmt: skip
     return same_view and (x.dtype, x.shape, x.sha256) == (y.dtype, y.shape, y.sha256)
+
+
+def _two_values(part: Part, w: Weights) -> bool:
+    """At most two values in all; told from the first rows of whatever was trained or drawn at random."""
+    shape = w.reader.shape(part)
+    rows = shape[0] if shape else 1
+    step = max(1, (_BLOCK >> 6) // max(1, int(np.prod(shape[1:], dtype=np.int64))))
+    seen: set[float] = set()
+    for start in range(0, rows, step):
+        try:
+            x = w.reader.rows(part, start, min(rows, start + step))
+        except UnsupportedError:
+            # Equal bytes of a type that cannot be decoded: nothing is known of their values.
+            return False
+        seen |= {float(x.min()), float(x.max())}
+        if len(seen) > 2 or not np.isin(x, list(seen)).all():
+            return False
+    return True
 
 
 def _by_record(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorHash]) -> Delta:

@@ -156,10 +156,30 @@ def test_equal_untrained_tables_are_no_part(tmp_path: Path) -> None:
     assert not any(c["answer"] == "met" for c in record["proposal"]["conditions"].values())
 
 
-def test_an_equal_constant_table_is_no_part(tmp_path: Path) -> None:
-    # One value everywhere has one direction, and it stands out; it was not learned.
-    flat = {"lm_head.weight": np.full((768, 128), 0.5, np.float32)}
-    a, b = made(tmp_path / "a", weights(BASE) | flat), made(tmp_path / "b", weights(TWIN) | flat)
-    record = compare(a, b)
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("lm_head.weight", np.full((768, 128), 0.5)),
+        ("model.mask", np.tril(np.ones((96, 96)))),
+        ("model.layers.0.attn.bias", np.tril(np.ones((96, 96)))[None, None]),
+        ("model.layers.0.attn.masked_bias", np.random.default_rng(9).standard_normal((96, 96))),
+        ("model.shift", np.concatenate((np.zeros((600, 96)), np.ones((1, 96))))),
+    ],
+    ids=["constant", "mask", "mask in four axes", "buffer by name", "late second value"],
+)
+def test_what_is_equal_by_convention_tells_nothing(tmp_path: Path, name: str, values: np.ndarray) -> None:
+    # One value everywhere, or a triangle of ones, has a direction that stands out; it was not learned.
+    table = {name: values.astype(np.float32)}
+    record = compare(made(tmp_path / "a", weights(BASE) | table), made(tmp_path / "b", weights(TWIN) | table))
     assert record["components"] == []
     assert record["finding"] == "no-correspondence", record["sentence"]
+
+
+def test_three_values_tell(tmp_path: Path) -> None:
+    # Ternary weights are weights.
+    table = {"lm_head.weight": np.sign(np.round(weights(BASE)["lm_head.weight"] * 20)).astype(np.float32)}
+    record = compare(made(tmp_path / "a", weights(BASE) | table), made(tmp_path / "b", weights(TWIN) | table))
+    assert record["finding"] == "component-shared", record["sentence"]
+    # Whatever the finding rests on is among the parts.
+    assert [p["equal"] for p in record["components"]] == [["lm_head.weight"]]
+    assert not any(c["answer"] == "met" for c in record["proposal"]["conditions"].values())
