@@ -22,7 +22,7 @@ from mpk_tui.progress import CancelToken, Meter, Report
 
 # Buffers that code regenerates: rotary tables, causal masks, position ids.  They carry no training.
 _REGENERABLE = re.compile(
-    r"(rotary_emb\.inv_freq|rope_freqs\.weight|rope_factors_(long|short)\.weight|position_ids|token_type_ids"
+    r"(rotary_emb\.(inv_freq|cos_cached|sin_cached)|rope_freqs\.weight|rope_factors_(long|short)\.weight|position_ids|token_type_ids"
     r"|attn\.masked_bias|(?<!c_)attn\.bias|attention\.(masked_)?bias|attention\.rotary_emb\.inv_freq)\Z"
 )
 TELLING = 4096
@@ -65,8 +65,9 @@ class Delta:
         changed: Elements that differ, for ``different``.
         relative: ||A - B|| / ||A||, for ``different``.
         cosine: Of the flattened values, for ``different``.
-        constant: All elements are one value on both sides, or one of two where they are equal byte for byte, as in
-            masks; such tensors speak for nothing.
+        constant: All elements are one value on both sides.  Where they are equal byte for byte also: one of two values,
+            as in masks, or an unknown table whose rows all have one length, as tables of sines have.  Such tensors
+            speak for nothing.
     """
 
     pair: Pair
@@ -150,7 +151,7 @@ def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Id
         cancel.check()
         if _same_bytes(pair, left, right):
             elements = _elements(left[pair.a.tensor])
-            flat = a.weights is not None and elements >= TELLING and _two_values(pair.a, a.weights)
+            flat = a.weights is not None and elements >= TELLING and _computed(pair, a.weights)
             deltas_.append(Delta(pair, "bytes", elements=elements, constant=flat))
         elif a.weights is None or b.weights is None:
             deltas_.append(_by_record(pair, left, right))
@@ -177,6 +178,22 @@ def _same_bytes(pair: Pair, left: dict[str, TensorHash], right: dict[str, Tensor
         and pair.a.rope_heads == pair.b.rope_heads and pair.a.offset == pair.b.offset
     )  # fmt: skip
     return same_view and (x.dtype, x.shape, x.sha256) == (y.dtype, y.shape, y.sha256)
+
+
+def _computed(pair: Pair, w: Weights) -> bool:
+    """Whether code could have made these values without training or chance."""
+    if _two_values(pair.a, w):
+        return True
+    shape = w.reader.shape(pair.a)
+    if pair.role or len(shape) != 2 or shape[0] < 32:
+        return False
+    try:
+        x = w.reader.select(pair.a, np.unique(np.linspace(0, shape[0] - 1, 256).astype(np.int64)))
+    except UnsupportedError:
+        return False
+    # Sines and cosines of one angle: all rows have one length.  Rows drawn at random differ by 1 / sqrt(2 columns).
+    length = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+    return bool(np.isfinite(length).all() and np.ptp(length) <= 1e-3 * length.mean())
 
 
 def _two_values(part: Part, w: Weights) -> bool:

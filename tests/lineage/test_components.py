@@ -18,6 +18,8 @@ from mpk_tui.lineage.rowtest import RowTest
 from mpk_tui.lineage.units import BlockPair
 
 PAIRS = block_pairs((i, i) for i in range(6))
+ANGLES = np.arange(300)[:, None] / 10_000 ** (np.arange(64) / 64)
+SINES = np.concatenate((np.sin(ANGLES), np.cos(ANGLES)), axis=1)
 SURE, SOME, NONE = -200.0, math.log(5e-4), math.log(0.4)
 
 
@@ -163,9 +165,11 @@ def test_equal_untrained_tables_are_no_part(tmp_path: Path) -> None:
         ("model.mask", np.tril(np.ones((96, 96)))),
         ("model.layers.0.attn.bias", np.tril(np.ones((96, 96)))[None, None]),
         ("model.layers.0.attn.masked_bias", np.random.default_rng(9).standard_normal((96, 96))),
+        ("model.positions", SINES),
+        ("model.rotary_emb.cos_cached", np.cos(ANGLES)),
         ("model.shift", np.concatenate((np.zeros((600, 96)), np.ones((1, 96))))),
     ],
-    ids=["constant", "mask", "mask in four axes", "buffer by name", "late second value"],
+    ids=["constant", "mask", "mask in four axes", "buffer by name", "sines", "rotary", "late second value"],
 )
 def test_what_is_equal_by_convention_tells_nothing(tmp_path: Path, name: str, values: np.ndarray) -> None:
     # One value everywhere, or a triangle of ones, has a direction that stands out; it was not learned.
