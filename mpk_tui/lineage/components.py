@@ -27,6 +27,7 @@ STRICT_P = 1e-6
 FEED, ATTENTION = "feed-forward", "attention"
 _ATTENTION_ROLES = tuple(r for r in ROLES if r.startswith("attn."))
 _FEED_ROLES = tuple(r for r in ROLES if r.startswith("ffn."))
+_TRAINED = frozenset({*ROLES, "attn.qkv", "embed.tokens", "head"})
 _TABLE = 2048
 """Rows of an equal table that are looked at for learned structure."""
 
@@ -179,8 +180,11 @@ def learned_and_equal(a: Side, b: Side, identity: Identity) -> tuple[str, ...]:
     if a.weights is None or b.weights is None:
         return ()
     out = []
+    # Only what the table of architectures knows to be trained: masks, caches and tables that code computes are equal
+    # in many models.
+    trained = {p.tensor for (role, _), p in a.weights.arch.roles.items() if role.partition("@")[0] in _TRAINED}
     for d in identity.deltas:
-        if d.telling and _learned(a, d):
+        if d.telling and d.pair.a.tensor in trained and _learned(a, d):
             out.append(d.pair.a.tensor)
     return tuple(sorted(set(out)))
 
