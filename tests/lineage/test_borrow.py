@@ -70,8 +70,6 @@ def test_the_choice_is_multiplied_into_p(tmp_path: Path) -> None:
     assert record["finding"] == "shared-trained-ancestor", record["sentence"]
     for name in ("ffn.aligned", "ffn.anchored"):
         assert form(record, name)["parameters"]["candidates"] == 8**3
-    # A known name costs nothing.
-    assert form(compare(BASE, TUNED), "ffn.aligned")["parameters"]["candidates"] == 1
 
 
 @pytest.mark.parametrize(("known", "stranger"), [(BASE, TWIN), (TUNED, TWIN), (TWIN, BASE)])

@@ -35,11 +35,6 @@ def test_a_repeated_layer_is_on_record_and_mapped(tmp_path: Path) -> None:
     assert record["finding"] == "shared-trained-ancestor", record["sentence"]
 
 
-def test_trained_layers_do_not_repeat_each_other() -> None:
-    record = compare(BASE, TWIN)
-    assert record["repeats"] == {"a": [], "b": []}
-
-
 def test_layers_that_both_repeat_count_once(tmp_path: Path) -> None:
     base, twin = (stacked(weights(m), [0, 0, 0, 0, 0, 0]) for m in (BASE, TWIN))
     a = made(tmp_path / "a", base, num_hidden_layers=6)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_edits import BASE, TUNED, TWIN, Tensors, made, weights
+from demo_edits import BASE, TWIN, Tensors, made, weights
 
 from mpk_tui.fingerprint.build import fingerprint
 from mpk_tui.fingerprint.record import write
@@ -95,7 +95,9 @@ def test_independent_changes_multiply(run: dict[str, Path], name: str, reading: 
 
 def test_the_way_overrules_retention(run: dict[str, Path]) -> None:
     # The start of this way is a trained model, so retention alone speaks for one; the way knows that B left it early.
-    assert compare(run["end"], run["early"])["finding"] == "shared-trained-ancestor"
+    alone = compare(run["end"], run["early"])
+    assert alone["trajectory"] is None
+    assert alone["finding"] == "shared-trained-ancestor"
     record = compare(run["end"], run["early"], along=[run["start"], run["one"], run["two"]])
     assert record["finding"] not in ("shared-trained-ancestor", "component-shared"), record["sentence"]
     assert record["trajectory"]["reason"] in record["sentence"]
@@ -112,7 +114,3 @@ def test_fingerprints_and_other_shapes_have_no_way(run: dict[str, Path], tmp_pat
     way = compare(run["end"], run["late"], along=[short, run["two"]])["trajectory"]
     assert way["reading"] == "abstains"
     assert "'short'" in way["reason"]
-
-
-def test_no_checkpoints_no_way() -> None:
-    assert compare(BASE, TUNED)["trajectory"] is None
