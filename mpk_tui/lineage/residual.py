@@ -40,6 +40,8 @@ UNITS = 256
 """Units looked for in each of them."""
 DIMENSIONS = 2048
 """Residual dimensions that are compared; a fixed sample of more."""
+_MOST = 1 << 53
+"""Greatest number that a record states exactly everywhere; the p-value is multiplied by the whole product."""
 _NORMS = ("attn.norm", "ffn.norm", "attn.post_norm", "ffn.post_norm")
 
 
@@ -122,14 +124,14 @@ def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Repor
         return not_run(BODY, "no units of the two models are each other's nearest")
     params = {"blocks": len(chosen), "matched_units": matched, "matched_by": "mutual nearest through shared tokens"}
     x_rows, y_rows = np.concatenate(left, axis=1)[keep], np.concatenate(right, axis=1)[keep]
-    return _test(BODY, x_rows, y_rows, 15, "weights", params, max(p.candidates for p in pairs) ** 2)
+    return _test(BODY, x_rows, y_rows, 15, "weights", params, math.prod(p.candidates for p in chosen))
 
 
 def _test(
     form: str, x: Floats, y: Floats, seed: int, source: str, params: dict[str, Any], candidates: int = 1
 ) -> UnitTest:
     test = row_test(feature_map(np.ascontiguousarray(x)), feature_map(np.ascontiguousarray(y)), seed=(seed,))
-    params = {"dimensions": test.units, "draws": DRAWS, "candidates": candidates, **params}
+    params = {"dimensions": test.units, "draws": DRAWS, "candidates": min(candidates, _MOST), **params}
     log_p = min(0.0, test.log_p + math.log(candidates))
     return UnitTest(form, (LayerResult(-1, -1, test, log_p),), log_p, "", source, params)
 
