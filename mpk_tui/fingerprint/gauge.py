@@ -12,6 +12,7 @@ import numpy as np
 
 from mpk_tui.checkpoint.arrays import WeightReader
 from mpk_tui.checkpoint.model import Architecture, Block, Part
+from mpk_tui.fingerprint.spectra import tame
 from mpk_tui.fingerprint.units import Floats, Ids, sample_units
 
 ROLES = ("attn.q", "attn.k", "attn.v", "attn.o", "ffn.gate", "ffn.up", "ffn.down")
@@ -54,7 +55,7 @@ def body_matrix(
     rows, columns = _ids(shape[0], side), _ids(shape[1], side)
     if units is not None and role.startswith("ffn."):
         rows, columns = (rows, units) if role == "ffn.down" else (units, columns)
-    out = _cut(reader, part, rows, columns)
+    out = tame(_cut(reader, part, rows, columns))
     if role in ("ffn.up", "ffn.down") and arch.feed("ffn.gate", block) is not None:
         out = _balance_units(reader, arch, role, block, rows, columns, out)
     if role in ("attn.v", "attn.o"):
@@ -63,7 +64,7 @@ def body_matrix(
         gain = arch.roles.get(("attn.norm" if role.startswith("attn.") else "ffn.norm", block.layer))
         if gain is not None and reader.shape(gain) == (shape[1],):
             out = out * reader.whole(gain)[columns]
-    return np.nan_to_num(out)
+    return tame(out)
 
 
 def _ids(size: int, side: int) -> Ids:

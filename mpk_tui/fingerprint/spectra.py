@@ -15,6 +15,16 @@ STANDOUT = 1.2
 _SWEEPS = 4
 
 
+LARGEST = 1e12
+"""No trained model holds a greater value; what does is damage or malice, and would overflow every sum of squares."""
+
+
+def tame(x: Floats) -> Floats:
+    """Values as they are, with zero in the place of what is no number, infinite or beyond `LARGEST`."""
+    out: Floats = np.where(np.abs(x) <= LARGEST, x, np.float32(0))
+    return out
+
+
 @dataclass(frozen=True)
 class Triplets:
     """Top singular triplets of one matrix.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpk_tui.fingerprint.spectra import tame
 from mpk_tui.fingerprint.units import Floats
 from mpk_tui.lineage.sides import Weights
 from mpk_tui.lineage.sources import shared_anchors
@@ -66,7 +67,7 @@ def residual_turn(a: Weights, b: Weights) -> Turn | str:
 
 
 def _centred(table: Floats) -> Floats:
-    table = np.nan_to_num(table)
+    table = tame(table)
     out: Floats = table - table.mean(axis=0)
     return out
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mpk_tui.checkpoint.model import Block
 from mpk_tui.fingerprint.gauge import ROLES
-from mpk_tui.fingerprint.spectra import top_triplets
+from mpk_tui.fingerprint.spectra import tame, top_triplets
 from mpk_tui.fingerprint.units import sample_units
 from mpk_tui.lineage.discriminator import RetentionTest
 from mpk_tui.lineage.identity import Delta, Identity
@@ -196,7 +196,7 @@ def _learned(side: Side, delta: Delta) -> bool:
     if len(shape) != 2 or min(shape) < 32:
         return False
     ids = np.sort(sample_units(shape[0], _TABLE, seed=9))
-    return top_triplets(np.nan_to_num(reader.select(part, ids)), seed=(23,)).standing > 0
+    return top_triplets(tame(reader.select(part, ids)), seed=(23,)).standing > 0
 
 
 def block_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[BlockPair, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import mpk_tui.demo
 from mpk_tui.checkpoint.arrays import WeightReader
 from mpk_tui.checkpoint.model import Block
 from mpk_tui.checkpoint.open import open_checkpoint
+from mpk_tui.fingerprint.build import fingerprint
 from mpk_tui.fingerprint.gauge import ROLES, body_matrix, gain_spread
 from mpk_tui.fingerprint.learned import SIDE, chosen_blocks, split
 from mpk_tui.fingerprint.spectra import top_triplets
+from mpk_tui.lineage.compare import compare
+from mpk_tui.lineage.findings import FINDINGS
 
 BASE = Path(mpk_tui.demo.__file__).parent / "base"
 HEADS, KV, DIM, H = 4, 2, 32, 320
@@ -103,3 +107,19 @@ def test_sketches_keep_inner_products() -> None:
 def test_chosen_layers_are_spread_over_the_model() -> None:
     arch = open_checkpoint(BASE).architecture
     assert [b.layer for b in chosen_blocks(arch)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [1e38, float("inf"), float("nan")])
+def test_values_that_no_model_holds_break_nothing(tmp_path: Path, value: float) -> None:
+    shutil.copytree(BASE, tmp_path / "hostile")
+    t = ml.load(BASE / "model.safetensors")
+    for name, x in t.items():
+        if x.ndim == 2:
+            x[:20, ::3] = value
+            t[name] = x
+    ml.save(tmp_path / "hostile" / "model.safetensors", t, "F32")
+    made = fingerprint(tmp_path / "hostile")
+    assert np.isfinite(np.frombuffer(made.features["retention"].data, "<f2").astype(np.float32)).all()
+    record = compare(BASE, tmp_path / "hostile")
+    assert record["finding"] in FINDINGS
+    json.dumps(record, allow_nan=False)
