@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,11 @@ class Part:
         rope_heads: Number of heads whose rows a GGUF converter re-ordered for its rotary layout and which the
             reader has to put back, or 0.
         offset: Added to every value when read (1.0 for norm gains that are stored as gain - 1).
+        index: Which matrix of a stack (experts, rows, columns) is meant; -1 for a tensor that is no stack.
+        run: With ``period``: canonical rows lie in runs of this many, one run every ``period`` rows from ``start`` on
+            (queries, keys and values interleaved head by head; gate and up interleaved row by row).  0 for rows that
+            follow one another.
+        period: Distance between the starts of two runs.
     """
 
     tensor: str
@@ -82,6 +88,36 @@ class Part:
     stop: int | None = None
     rope_heads: int = 0
     offset: float = 0.0
+    index: int = -1
+    run: int = 0
+    period: int = 0
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A weight that is no stored tensor but computed from some: dequantized, or a base plus an adapter.
+
+    Attributes:
+        name: What the plain model calls it, e.g. ``model.layers.0.self_attn.q_proj.weight``.
+        layout: How it is computed, e.g. ``gptq``, ``awq``, ``bnb-nf4``, ``fp8-block``, ``lora``.
+        shape: Of the computed weight, row-major, as the plain model would store it.
+        sources: What a part is called by its layout (``qweight``, ``scales``, ``base`` ...) to the name of the stored
+            (or, for adapters, derived) tensor.
+        params: Numbers of the layout (bits, group size, rank, scaling ...), all plain data.
+        bits: Bits of one stored code where values lie on a grid, 0 where they do not.
+    """
+
+    name: str
+    layout: str
+    shape: tuple[int, ...]
+    sources: Mapping[str, str]
+    params: Mapping[str, Any]
+    bits: int = 0
+
+    @property
+    def label(self) -> str:
+        """Type label in place of a stored type, e.g. ``GPTQ:4``."""
+        return f"{self.layout.upper()}:{self.bits}" if self.bits else self.layout.upper()
 
 
 @dataclass(frozen=True, order=True)
@@ -122,6 +158,8 @@ class Architecture:
         unassigned: Stored tensors without a role, sorted.
         notices: What the table could not settle, as sentences.
         experts: Routed experts of a layer that has experts, 0 where all layers are dense.
+        stacks: ``(name, first layer, layers)`` of stacks that are numbered through in ``roles`` (an encoder and the
+            decoder behind it); empty where there is one.
     """
 
     family: str
@@ -137,6 +175,7 @@ class Architecture:
     unassigned: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     experts: int = 0
+    stacks: tuple[tuple[str, int, int], ...] = ()
 
     def feed(self, role: str, block: Block) -> Part | None:
         """A feed-forward matrix of a block, or None where there is none."""
@@ -188,6 +227,10 @@ class Checkpoint:
         tokenizer: Vocabulary, or None.
         architecture: Canonical roles.
         notices: Anything odd that is no error, as sentences.
+        derived: Weights that are computed from stored tensors, by name.
+        towers: Canonical roles of parts beside the language model (``vision``, ``audio``), by name.
+        undecoded: Why no tensors are listed although there are files, or empty.
+        missing: What is known to be missing, as sentences; empty for whole evidence.
     """
 
     path: Path
@@ -201,6 +244,22 @@ class Checkpoint:
     tokenizer: Tokenizer | None
     architecture: Architecture
     notices: tuple[str, ...] = ()
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    towers: Mapping[str, Architecture] = field(default_factory=dict)
+    undecoded: str = ""
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def logical(self) -> Mapping[str, Tensor]:
+        """The weights that roles name: stored tensors that nothing was computed from, and the derived ones.
+
+        A derived weight lies in no file: its ``file`` is empty and its type label names the layout.
+        """
+        used = {source for d in self.derived.values() for source in d.sources.values()}
+        kept = {n: t for n, t in self.tensors.items() if n not in used}
+        for d in self.derived.values():
+            kept[d.name] = Tensor(d.name, d.label, d.shape, "", 0, 0)
+        return {n: kept[n] for n in sorted(kept, key=lambda n: n.encode("utf-8", "surrogatepass"))}
 
     @property
     def parameters(self) -> int:
