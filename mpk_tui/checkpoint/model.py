@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.checkpoint.adapters.record import AdapterFacts
+
 
 @dataclass(frozen=True)
 class FileEntry:
@@ -231,6 +233,9 @@ class Checkpoint:
         towers: Canonical roles of parts beside the language model (``vision``, ``audio``), by name.
         undecoded: Why no tensors are listed although there are files, or empty.
         missing: What is known to be missing, as sentences; empty for whole evidence.
+        roots: For a composite (an adapter on its base): folders by the first components of the files' paths; empty
+            for a checkpoint that lies in one place.
+        adapter: What an adapter's configuration and tensors say, None for what is no adapter.
     """
 
     path: Path
@@ -248,17 +253,28 @@ class Checkpoint:
     towers: Mapping[str, Architecture] = field(default_factory=dict)
     undecoded: str = ""
     missing: tuple[str, ...] = ()
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    adapter: AdapterFacts | None = None
+
+    @property
+    def places(self) -> Path | Mapping[str, Path]:
+        """Where the files lie, as `mpk_tui.checkpoint.reading.open_entry` takes it."""
+        return self.roots or self.root
 
     @cached_property
     def logical(self) -> Mapping[str, Tensor]:
         """The weights that roles name: stored tensors that nothing was computed from, and the derived ones.
 
-        A derived weight lies in no file: its ``file`` is empty and its type label names the layout.
+        A derived weight lies in no file: its ``file`` is empty and its type label names the layout.  A source names
+        a stored tensor if there is one of that name (it may be called as the derived weight itself is), else a
+        derived weight, which then is a step on the way and no weight of the model.
         """
         used = {source for d in self.derived.values() for source in d.sources.values()}
+        steps = used - self.tensors.keys()
         kept = {n: t for n, t in self.tensors.items() if n not in used}
         for d in self.derived.values():
-            kept[d.name] = Tensor(d.name, d.label, d.shape, "", 0, 0)
+            if d.name not in steps:
+                kept[d.name] = Tensor(d.name, d.label, d.shape, "", 0, 0)
         return {n: kept[n] for n in sorted(kept, key=lambda n: n.encode("utf-8", "surrogatepass"))}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -112,13 +113,18 @@ def _identity(facts: os.stat_result) -> tuple[int, int, int, int]:
     return facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev
 
 
-def open_entry(root: Path, entry: FileEntry) -> Source:
-    """Open a listed file below ``root``; a link only if it is one of the accepted cache links.
+def open_entry(places: Path | Mapping[str, Path], entry: FileEntry) -> Source:
+    """Open a listed file; a link only if it is one of the accepted cache links.
+
+    Args:
+        places: The folder that the entry's path starts from, or for a composite of several checkpoints the folders by
+            the first components of the path; the longest that fits counts.
+        entry: From the listing.
 
     Raises:
         StorageError: It is no regular file, or its size is not the listed one.
     """
-    source = Source(root / entry.path, entry.path, follow=entry.link_class == CACHE_LINK)
+    source = Source(_place(places, entry.path), entry.path, follow=entry.link_class == CACHE_LINK)
     if source.size != entry.size:
         source.close()
         raise UnstableFileError(
@@ -127,6 +133,15 @@ def open_entry(root: Path, entry: FileEntry) -> Source:
             hint="It is being written; wait until it is complete",
         )
     return source
+
+
+def _place(places: Path | Mapping[str, Path], path: str) -> Path:
+    if isinstance(places, Path):
+        return places / path
+    for prefix in sorted(places, key=len, reverse=True):
+        if path.startswith(f"{prefix}/"):
+            return places[prefix] / path[len(prefix) + 1 :]
+    raise StorageError(f"lies below none of {', '.join(places)}", where=path)
 
 
 def read_small(path: Path, limit: int, where: str | None = None, *, follow: bool = False) -> bytes:

@@ -132,7 +132,7 @@ def _hash_file(
 ) -> tuple[bytes, list[TensorHash]]:
     whole = hashlib.sha256()
     segments = _Segments(tensors)
-    with open_entry(checkpoint.root, entry) as source, _lane() as submit:
+    with open_entry(checkpoint.places, entry) as source, _lane() as submit:
         buffers = [bytearray(CHUNK) for _ in range(_BUFFERS)]
         pending: list[Future[None] | None] = [None] * _BUFFERS
         at = turn = 0
