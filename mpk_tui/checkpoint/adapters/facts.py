@@ -81,7 +81,7 @@ class Sorted:
         groups: By module, in order of names.
         saved: Weights that are kept whole, by the name that the base gives them.
         prompts: Prompt vectors.
-        ignored: Copies of what was not trained.
+        ignored: Copies that are not loaded: of what was not trained, or of what is there already.
         other: Parameters of methods that are not computed here.
         problems: What contradicts itself.
     """
@@ -110,9 +110,11 @@ def sort(slots: Iterable[tuple[Slot, Tensor]], *, columns_first: Iterable[str] =
         elif slot.slot == names.OTHER:
             out.other.append(tensor)
         elif slot.slot == names.SAVED:
-            before = out.saved.get(slot.module)
-            if before is None or len(before.name) > len(tensor.name):
-                out.saved[slot.module] = tensor
+            before = out.saved.setdefault(slot.module, tensor)
+            if before is not tensor:
+                # Once under its own name and once under the wrapper's: PEFT itself loads the shorter.
+                out.saved[slot.module], spare = sorted((before, tensor), key=lambda t: (len(t.name), t.name))
+                out.ignored.append(spare)
         else:
             group = found.setdefault(slot.module, {})
             if slot.slot in group:

@@ -52,9 +52,7 @@ def adapted(checkpoint: Checkpoint) -> Checkpoint:
     parts = sorted_parts(checkpoint)
     facts = describe(settings, parts)
     if parts.ignored:
-        notices.append(
-            f"copies of untrained weights, hashed but not used: {', '.join(t.name for t in parts.ignored[:5])}"
-        )
+        notices.append(f"second copies of weights, hashed but not used: {', '.join(t.name for t in parts.ignored[:5])}")
     stored = tuple(checkpoint.tensors)
     nothing = Architecture("adapter", "adapter", 0, 0, 0, 0, 0, 0, False, {}, stored)
     return replace(

@@ -167,7 +167,7 @@ def _unmerged(kind: str, config: Mapping[str, Any]) -> str:
             if isinstance(start, str) and start.lower().startswith(prefix):
                 return (
                     f"{CONFIG} sets init_lora_weights to {start[:40]!r}: {name} changes the base before training, "
-                    "so the factors do not add to the base as it is published; convert the adapter to a plain LoRA first"
+                    "so the factors do not add to the base as published; convert the adapter to a plain LoRA first"
                 )
     return ""
 
