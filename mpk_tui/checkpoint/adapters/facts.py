@@ -9,7 +9,7 @@ from mpk_tui.checkpoint.adapters import names
 from mpk_tui.checkpoint.adapters.names import Slot
 from mpk_tui.checkpoint.adapters.patterns import is_name
 from mpk_tui.checkpoint.adapters.record import AdapterFacts, Touched
-from mpk_tui.checkpoint.adapters.settings import CONFIG, PROMPT_KINDS, Settings
+from mpk_tui.checkpoint.adapters.settings import CONFIG, MERGED_KINDS, PROMPT_KINDS, Settings
 from mpk_tui.checkpoint.model import COLUMN_MAJOR, Tensor
 from mpk_tui.errors import UnsupportedError
 
@@ -20,7 +20,7 @@ MAX_LOOKUPS = 1 << 20
 MAX_WALKS = 1 << 15
 """Names times patterns that are expressions."""
 MAX_TOLD = 20
-_FLOATS = ("F64", "F32", "F16", "BF16")
+_NO_WEIGHTS = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL", "C64")
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,9 @@ def _kind_problems(kind: str, methods: set[str], parts: Sorted) -> list[str]:
     if (kind == "ia3") != ("ia3" in methods) and kind in ("ia3", "lora", "dora"):
         out.append(f"{CONFIG} says {kind}, the tensors are of {', '.join(sorted(methods)) or 'none of its kind'}")
     if kind in ("lora", "dora") and not methods & {"lora", "dora"} and "ia3" not in methods:
-        out.append(f"{CONFIG} says {kind}, there are no factors lora_A and lora_B")
+        out.append(f"{kind} is claimed, there are no factors A and B")
+    if parts.other and kind in MERGED_KINDS:
+        out.append(f"{_named(parts.other[0])} is no part of {kind}")
     if kind in PROMPT_KINDS and methods:
         out.append(f"{CONFIG} says {kind}, yet there are parts of {', '.join(sorted(methods))}")
     return out
@@ -227,7 +229,7 @@ def _group_problem(group: Group, claims: Settings) -> str:
     """Why a module's tensors cannot be what they say, or empty."""
     where = f"{group.module[:200]!r}"
     for tensor in group.slots.values():
-        if tensor.dtype.removesuffix(COLUMN_MAJOR) not in _FLOATS and not group.columns_first:
+        if tensor.dtype.removesuffix(COLUMN_MAJOR) in _NO_WEIGHTS:
             return f"{where}: {_named(tensor)} is stored as {tensor.dtype}, trained parts are floating-point numbers"
         if not tensor.elements:
             return f"{where}: {_named(tensor)} is empty"

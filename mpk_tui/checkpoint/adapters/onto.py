@@ -15,7 +15,8 @@ from typing import Any
 from mpk_tui.checkpoint.adapters import names
 from mpk_tui.checkpoint.adapters.facts import Group, Sorted, token_ids
 from mpk_tui.checkpoint.adapters.opening import settings_of, sorted_parts
-from mpk_tui.checkpoint.adapters.places import HEADS, Place, Places, find_places, mismatch
+from mpk_tui.checkpoint.adapters.place import Place
+from mpk_tui.checkpoint.adapters.places import HEADS, Places, find_places, mismatch
 from mpk_tui.checkpoint.adapters.record import AdapterFacts
 from mpk_tui.checkpoint.adapters.settings import PROMPT_KINDS, Settings
 from mpk_tui.checkpoint.model import Architecture, Checkpoint, Derived, FileEntry, Part, Tensor
@@ -226,6 +227,13 @@ class _Work:
                 self.derived[target] = replace(done, sources=sources)
                 return
         stored = self.base.logical.get(target)
+        if self.places.by_role and (stored is None or len(tensor.shape) != 2 or stored.shape != tensor.shape):
+            raise UnsupportedError(
+                f"{name[:200]!r} {list(tensor.shape)} is kept whole, and the base has other names; only matrices are "
+                "put into its place by role",
+                where=str(self.adapter.path),
+                hint="Give the base in the format that the adapter was trained on",
+            )
         sources = {"value": self._mine(tensor)}
         if stored is not None:
             sources["base"] = self._source(target)

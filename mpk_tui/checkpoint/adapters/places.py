@@ -6,33 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mpk_tui.checkpoint.adapters.facts import Group, Sorted
+from mpk_tui.checkpoint.adapters.place import Place
 from mpk_tui.checkpoint.adapters.record import AdapterFacts
+from mpk_tui.checkpoint.adapters.roles import by_role
 from mpk_tui.checkpoint.model import Checkpoint, Part
 from mpk_tui.errors import UsageError
 
 HEADS = ("lm_head", "embed_out", "output")
 _MAX_PREFIXES = 64
 _MAX_COMPONENTS = 32
-
-
-@dataclass(frozen=True)
-class Place:
-    """A module of the base.
-
-    Attributes:
-        name: Its name in the base, without ``.weight``.
-        transposed: Its matrix is stored (in, out), by the base's architecture or, where that does not tell, by the
-            adapter's claim; only asked where the shape does not tell.
-        rope_heads: Heads whose rows the base's file holds in another order than the adapter, or 0.
-    """
-
-    name: str
-    transposed: bool = False
-    rope_heads: int = 0
-
-    def turned(self, shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
-        """Whether a matrix of this shape is stored (inputs, outputs)."""
-        return self.transposed if inputs == outputs else shape == (inputs, outputs)
 
 
 @dataclass(frozen=True)
@@ -97,6 +79,10 @@ def find_places(base: Checkpoint, parts: Sorted, facts: AdapterFacts, adapter: C
         moved = Places(strip, add, transposed=transposed, claimed=facts.turned, notices=(told,))
         if all(known(moved, m) for m in modules):
             return moved
+    found = by_role(base, modules)
+    if found is not None:
+        told = "modules were found by their roles: the base has other names"
+        return Places(by_role=found, transposed=transposed, claimed=facts.turned, notices=(told,))
     missing = next(m for m in modules if not known(plain, m))
     raise mismatch(adapter, facts, f"it has no {missing[:200]!r} ({_shapes(parts.groups[missing])})", base)
 
