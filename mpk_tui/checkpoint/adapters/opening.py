@@ -39,6 +39,8 @@ def adapted(checkpoint: Checkpoint) -> Checkpoint:
     Reads ``adapter_config.json`` from the checkpoint's folder if it is listed there.  An ill-formed configuration
     is a notice; the adapter is still listed and hashed, but not put onto a base.
     """
+    if checkpoint.adapter is not None:
+        return checkpoint
     if checkpoint.format == "gguf":
         if not ggml.is_adapter(checkpoint.config):
             return checkpoint
