@@ -136,7 +136,7 @@ def describe(settings: Settings | None, parts: Sorted) -> AdapterFacts:
     """
     problems = list(settings.problems if settings else ()) + parts.problems
     if settings is None and not parts.prompts:
-        problems.append(f"{CONFIG} is missing: the scaling and the base are not known")
+        problems.append(f"there is no {CONFIG} that could be read: the scaling and the base are not known")
     claims = settings or Settings()
     methods = {g.method for g in parts.groups.values()}
     problems += _kind_problems(claims.kind, methods, parts)

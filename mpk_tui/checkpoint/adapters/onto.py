@@ -56,7 +56,7 @@ def onto(base: Checkpoint, adapter: Checkpoint) -> Checkpoint:
 
 def _check(adapter: Checkpoint, facts: AdapterFacts, settings: Settings) -> None:
     where = str(adapter.path)
-    if settings.unmerged:
+    if settings.unmerged and not (settings.kind == "unknown" and facts.problems):
         hint = "Compare it by itself" if facts.kind in PROMPT_KINDS else "Merge it with the library that made it"
         raise UnsupportedError(
             settings.unmerged, where=where, hint=f"Nothing to merge. {hint}" if not facts.merges else hint
