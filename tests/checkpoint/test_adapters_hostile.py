@@ -14,13 +14,19 @@ import ml_arrays as ml
 import numpy as np
 import pytest
 from adapter_reading import weight
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from makers import entry, gguf, info, pair, safetensors, string
 
+from mpk_tui import canonical
+from mpk_tui.checkpoint.adapters.facts import describe, sort
+from mpk_tui.checkpoint.adapters.names import slot_of
 from mpk_tui.checkpoint.adapters.onto import onto
 from mpk_tui.checkpoint.adapters.opening import adapted
 from mpk_tui.checkpoint.adapters.patterns import matches
 from mpk_tui.checkpoint.adapters.record import AdapterFacts
-from mpk_tui.checkpoint.model import Checkpoint
+from mpk_tui.checkpoint.adapters.settings import from_config
+from mpk_tui.checkpoint.model import Checkpoint, Tensor
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.errors import MalformedError, MpkError, UnsupportedError, UsageError
 
@@ -161,6 +167,12 @@ def test_the_good_one_is_good(tmp_path: Path, base: Checkpoint) -> None:
     assert list(onto(base, checkpoint).derived) == ["model.layers.0.self_attn.q_proj.weight"]
 
 
+@pytest.mark.parametrize("alpha", [-0.0, -1e-323])
+def test_a_scaling_of_nothing(tmp_path: Path, alpha: float) -> None:
+    """Negative zero has no place in a record."""
+    canonical.encode(opened(write(tmp_path, {**PLAIN, "lora_alpha": alpha}, GOOD))[1].plain())
+
+
 def test_integers_are_no_factors(tmp_path: Path, base: Checkpoint) -> None:
     checkpoint, facts = opened(write(tmp_path, PLAIN, GOOD, "I8"))
     assert "stored as I8" in facts.problems[0]
@@ -253,3 +265,38 @@ def test_hostile_adapters_of_llama_cpp(tmp_path: Path, base: Checkpoint, pairs: 
     checkpoint, _ = opened(path)
     with pytest.raises((MalformedError, UnsupportedError), match=words):
         onto(base, checkpoint)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_FIELDS = st.sampled_from(
+    [
+        "peft_type", "r", "lora_alpha", "use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "bias", "fan_in_fan_out",
+        "token_indices", "trainable_token_indices", "num_virtual_tokens", "init_lora_weights", "layer_replication",
+        "base_model_name_or_path", "revision", "modules_to_save",
+    ]
+)  # fmt: skip
+_NAMES = st.lists(
+    st.sampled_from(
+        ["base_model", "model", "layers", "0", "q_proj", "lora_A", "lora_B", "weight", "bias", "lora_embedding_A", "default",
+         "lora_magnitude_vector", "ia3_l", "base_layer", "modules_to_save", "token_adapter", "trainable_tokens_delta",
+         "prompt_embeddings", "original_module", "", "lora_E"]
+    ),
+    max_size=6,
+).map(".".join)  # fmt: skip
+_SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(_FIELDS, _JSON, max_size=8), st.dictionaries(_NAMES, _SHAPES, max_size=8))
+def test_any_configuration_and_any_names(config: dict[str, Any], shapes: Shapes) -> None:
+    """Whatever an adapter says, it becomes facts: no exception, and plain data."""
+    tensors = {n: Tensor(n, "F32", s, "f", 0, 4 * int(np.prod(s))) for n, s in shapes.items()}
+    facts = describe(from_config(config), sort((slot_of(n), t) for n, t in tensors.items()))
+    assert facts.trained <= sum(t.elements for t in tensors.values())
+    assert all(m.rank == 0 or np.isfinite(m.scaling) for m in facts.modules)
+    assert facts.sentence()
+    canonical.encode(facts.plain())

@@ -34,7 +34,8 @@ def rows(derived: Derived, plain: Plain, start: int, stop: int, memo: Memo | Non
             (rows, columns) float32, or a slice of a vector.
         start: First row (or element of a vector).
         stop: One past the last.
-        memo: Where factors and norms that need the whole matrix are kept between calls; owned by the caller.
+        memo: Where the factors of the last weight, and norms that need a whole matrix, are kept between calls; owned by
+            the caller, one for each reader.
 
     Returns:
         (stop - start, columns) float32, or a slice of a vector.
@@ -79,6 +80,8 @@ def _factors(derived: Derived, plain: Plain, memo: Memo) -> tuple[Floats, Floats
     """A as (r, in) and B as (out, r), both whole: they are the small part."""
     keys = f"{derived.name}\0a", f"{derived.name}\0b"
     if keys[0] not in memo:
+        for key in [k for k in memo if k.endswith(("\0a", "\0b"))]:
+            del memo[key]  # an adapter as a whole may be large
         rank, (first, second) = int(derived.params["rank"]), derived.shape
         inputs, outputs = (first, second) if derived.params.get("turned") else (second, first)
         if derived.params.get("columns_first"):

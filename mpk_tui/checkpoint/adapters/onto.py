@@ -23,6 +23,7 @@ from mpk_tui.checkpoint.model import Architecture, Checkpoint, Derived, FileEntr
 from mpk_tui.errors import MalformedError, UnsupportedError, UsageError
 
 BASE, ADAPTER = "base", "adapter"
+_BROKEN = "Such an adapter is not put onto a base; where its weight file alone was named, name its folder"
 
 
 def onto(base: Checkpoint, adapter: Checkpoint) -> Checkpoint:
@@ -62,7 +63,7 @@ def _check(adapter: Checkpoint, facts: AdapterFacts, settings: Settings) -> None
             settings.unmerged, where=where, hint=f"Nothing to merge. {hint}" if not facts.merges else hint
         )
     if facts.problems:
-        raise MalformedError(facts.problems[0], where=where, hint="Such an adapter cannot be put onto a base")
+        raise MalformedError(facts.problems[0], where=where, hint=_BROKEN)
     if not facts.merges:
         raise UnsupportedError("holds nothing that changes a weight", where=where, hint="Compare it by itself")
 

@@ -106,7 +106,8 @@ class Settings:
         alpha = next((alpha for pattern, alpha in self.alphas if matches(pattern, module)), self.alpha)
         if alpha is None or rank < 1:
             return 0.0
-        return alpha / math.sqrt(rank) if self.rank_root else alpha / rank
+        # The sum turns a negative zero, which no record can hold, into zero.
+        return 0.0 + (alpha / math.sqrt(rank) if self.rank_root else alpha / rank)
 
 
 def read_settings(path: Path, *, follow: bool = False) -> Settings:
