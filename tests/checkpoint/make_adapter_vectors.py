@@ -126,6 +126,14 @@ def make(case: str, base: str, config: Any, *, binary: bool = False, half: torch
     save_file(changed, HERE / f"{case}.merged.safetensors")
 
 
+def merge_half(case: str, base: str) -> None:
+    """The same adapter merged into the base in bfloat16, as models are mostly published."""
+    merged = PeftModel.from_pretrained(fresh(base).to(torch.bfloat16), HERE / case).merge_and_unload().state_dict()
+    before = fresh(base).to(torch.bfloat16).state_dict()
+    changed = {n: t.contiguous().clone() for n, t in merged.items() if not torch.equal(t, before[n])}
+    save_file(changed, HERE / f"{case}.merged-bf16.safetensors")
+
+
 def main() -> None:
     shutil.rmtree(HERE, ignore_errors=True)
     for base in ("llama", "tied", "gpt2", "bert"):
@@ -190,6 +198,8 @@ def main() -> None:
             target_modules=["key", "value", "output.dense"], feedforward_modules=["output.dense"], task_type="SEQ_CLS"
         ),
     )
+    for case in ("lora", "ia3"):
+        merge_half(case, "llama")
     make("prefix", "llama", PrefixTuningConfig(num_virtual_tokens=4, **causal))
     make("prompt", "llama", PromptTuningConfig(num_virtual_tokens=4, **causal))
 

@@ -66,6 +66,24 @@ def test_merged_as_peft_merges(case: str) -> None:
         assert np.array_equal(stored(composite, name), stored(base(CASES[case]), name))
 
 
+@pytest.mark.parametrize("case", ["lora", "ia3"])
+def test_merged_in_half_precision(case: str, tmp_path: Path) -> None:
+    """A base in bfloat16: rounded to it, the composite is bit by bit the model that PEFT's merge publishes.
+
+    Another library of linear algebra may add in another order, and then a value next to the middle of two may go the
+    other way: at most two of 1536 may.
+    """
+    ml.save(tmp_path / "model.safetensors", ml.load(VECTORS / "base-llama/model.safetensors"), "BF16")
+    shutil.copy(VECTORS / "base-llama/config.json", tmp_path)
+    composite = onto(open_checkpoint(tmp_path), adapter(case))
+    expected = ml.load(VECTORS / f"{case}.merged-bf16.safetensors")
+    assert set(expected) == set(composite.derived)
+    rounded = {n: np.frombuffer(ml.encode(weight(composite, n), "BF16"), "<i2") for n in expected}
+    steps = [np.abs(rounded[n] - np.frombuffer(ml.encode(v, "BF16"), "<i2")) for n, v in expected.items()]
+    assert max(s.max() for s in steps) <= 1
+    assert sum(np.count_nonzero(s) for s in steps) <= 2
+
+
 @pytest.mark.parametrize(
     "case", ["lora-embedding", "dora", "gpt2-dora", "gpt2-ia3", "gpt2-lora", "lora-tokens", "bert-ia3"]
 )
