@@ -362,6 +362,17 @@ def test_wrong_base_is_named() -> None:
     assert all(s in message for s in ("mlp.down_proj", "a [4, 24], b [16, 4]", "'example/tiny-llama'", "base-gpt2"))
 
 
+def test_base_that_is_incomplete() -> None:
+    """Of a base that is known to lack a shard the rest is merged, and what is left out is said."""
+    plain = base("llama")
+    rest = {n: t for n, t in plain.tensors.items() if not n.startswith("model.layers.1.")}
+    with pytest.raises(UsageError, match=r"layers\.1\.mlp\.down_proj"):
+        onto(replace(plain, tensors=rest), adapter("lora"))
+    composite = onto(replace(plain, tensors=rest, missing=("a shard",)), adapter("lora"))
+    assert set(composite.derived) == {n for n in ml.load(VECTORS / "lora.merged.safetensors") if ".layers.0." in n}
+    assert "3 modules of the adapter" in composite.missing[1]
+
+
 def test_which_two_are_given() -> None:
     with pytest.raises(UsageError, match="is no adapter"):
         onto(base("llama"), base("tied"))

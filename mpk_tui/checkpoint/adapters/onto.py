@@ -48,7 +48,8 @@ def onto(base: Checkpoint, adapter: Checkpoint) -> Checkpoint:
     parts = sorted_parts(adapter)
     work = _Work(base, adapter, facts, settings, find_places(base, parts, facts, adapter))
     for group in parts.groups.values():
-        work.group(group, parts)
+        if group.module not in work.places.absent:
+            work.group(group, parts)
     for name, tensor in parts.saved.items():
         work.saved(name, tensor)
     work.spare(parts.ignored)
@@ -299,10 +300,16 @@ class _Work:
             derived=_ordered(derived),
             towers=base.towers,
             undecoded=base.undecoded or adapter.undecoded,
-            missing=(*base.missing, *adapter.missing),
+            missing=(*base.missing, *adapter.missing, *self._lost()),
             roots={**roots, ADAPTER: adapter.root},
             adapter=self.facts,
         )  # fmt: skip
+
+    def _lost(self) -> list[str]:
+        lost = sorted(self.places.absent)
+        return (
+            [f"{len(lost)} modules of the adapter lie in what the base lacks, {lost[0][:200]!r} first"] if lost else []
+        )
 
     def _is_table(self, name: str) -> bool:
         part = self.base.architecture.roles.get(("embed.tokens", -1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpk_tui.checkpoint.adapters.facts import Group, Sorted
 from mpk_tui.checkpoint.adapters.place import Place
@@ -28,6 +28,7 @@ class Places:
         transposed: Which of the base's tensors are stored (in, out), by its architecture.
         claimed: What the adapter says of the others.
         notices: How the names were brought together, if they differ.
+        absent: Modules that lie in no file of a base that is known to be incomplete.
     """
 
     strip: str = ""
@@ -36,6 +37,7 @@ class Places:
     transposed: Mapping[str, bool] = field(default_factory=dict)
     claimed: bool = False
     notices: tuple[str, ...] = ()
+    absent: frozenset[str] = frozenset()
 
     def of(self, module: str) -> Place:
         """The place of a module."""
@@ -59,7 +61,8 @@ def find_places(base: Checkpoint, parts: Sorted, facts: AdapterFacts, adapter: C
     """Find the base's tensor for every module that the adapter changes.
 
     Raises:
-        UsageError: At least one module has none; the first is named with the shapes of its parts.
+        UsageError: At least one module has none, in a base that is whole; the first is named with the shapes of its
+            parts.
     """
     transposed = _transposed(base)
     plain = Places(transposed=transposed, claimed=facts.turned)
@@ -79,11 +82,14 @@ def find_places(base: Checkpoint, parts: Sorted, facts: AdapterFacts, adapter: C
         moved = Places(strip, add, transposed=transposed, claimed=facts.turned, notices=(told,))
         if all(known(moved, m) for m in modules):
             return moved
+    lost = frozenset(m for m in modules if not known(plain, m))
+    if base.missing and len(lost) < len(modules):
+        return replace(plain, absent=lost)
     found = by_role(base, modules)
     if found is not None:
         told = "modules were found by their roles: the base has other names"
         return Places(by_role=found, transposed=transposed, claimed=facts.turned, notices=(told,))
-    missing = next(m for m in modules if not known(plain, m))
+    missing = min(lost)
     raise mismatch(adapter, facts, f"it has no {missing[:200]!r} ({_shapes(parts.groups[missing])})", base)
 
 
