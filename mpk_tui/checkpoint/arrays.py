@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mpk_tui.checkpoint import gguf as gguf_header
-from mpk_tui.checkpoint.model import COLUMN_MAJOR, Checkpoint, Part, Tensor
+from mpk_tui.checkpoint.adapters import decode as adapters
+from mpk_tui.checkpoint.floats import SMALL, unpack
+from mpk_tui.checkpoint.layouts import decode as layouts
+from mpk_tui.checkpoint.model import COLUMN_MAJOR, Checkpoint, Derived, Part, Tensor
 from mpk_tui.checkpoint.reading import Source, open_entry
 from mpk_tui.errors import MalformedError, UnsupportedError
 
@@ -29,6 +32,8 @@ _GAP = 1 << 16
 """Rows this close in the file are read together: fewer calls for little more data."""
 _RUN = 8 << 20
 """Bytes of one read."""
+_KEPT, _AROUND = 256 << 20, 64 << 20
+"""Bytes of a computed matrix that is kept whole, and of what is computed at once of a larger one."""
 
 
 class WeightReader:
@@ -39,6 +44,8 @@ class WeightReader:
         self._entries = {e.path: e for e in checkpoint.files}
         self._sources: dict[str, Source] = {}
         self._last: tuple[str, Floats] | None = None
+        self._computed: tuple[str, int, Floats] | None = None
+        self._memo: dict[str, Floats] = {}
 
     def __enter__(self) -> WeightReader:
         return self
@@ -60,8 +67,11 @@ class WeightReader:
         shape = self._tensor(part).shape
         if part.transposed:
             shape = shape[::-1]
-        if shape and (part.start or part.stop is not None):
-            shape = ((part.stop if part.stop is not None else shape[0]) - part.start, *shape[1:])
+        if shape and (part.start or part.stop is not None or part.run):
+            rows = (part.stop if part.stop is not None else shape[0]) - part.start
+            if part.run:
+                rows = (rows + part.period - part.run) // part.period * part.run
+            shape = (rows, *shape[1:])
         return shape
 
     def rows(self, part: Part, start: int, stop: int) -> Floats:
@@ -77,7 +87,8 @@ class WeightReader:
         turned, tensor = self._stored(part)
         if turned.transposed:
             stored = self._stored_rows(tensor, ids)
-            return np.ascontiguousarray(stored[:, part.start : part.stop].T) + np.float32(part.offset)
+            wanted = _stored_ids(part, np.arange(self.shape(part)[0], dtype=np.int64), tensor.shape[1])
+            return np.ascontiguousarray(stored[:, wanted].T) + np.float32(part.offset)
         rows, _ = self.shape(part)
         out = np.empty((rows, len(ids)), dtype=np.float32)
         step = max(1, _RUN // max(1, 4 * self.shape(part)[1]))
@@ -91,7 +102,14 @@ class WeightReader:
         return self.rows(part, 0, shape[0]) if shape else self._rows(part, np.zeros(1, dtype=np.int64))
 
     def _tensor(self, part: Part) -> Tensor:
-        return self._checkpoint.tensors[part.tensor]
+        """The tensor that a part is a view of: a derived weight if there is one, else a stored tensor; of a stack the
+        one matrix that is meant."""
+        derived = self._checkpoint.derived.get(part.tensor)
+        if derived is not None:
+            tensor = Tensor(derived.name, derived.label, derived.shape, "", 0, 0)
+        else:
+            tensor = self._checkpoint.tensors[part.tensor]
+        return tensor if part.index < 0 else _of_stack(tensor, part.index)
 
     def _stored(self, part: Part) -> tuple[Part, Tensor]:
         """The part as a view of a matrix that is stored row by row."""
@@ -103,9 +121,7 @@ class WeightReader:
 
     def _rows(self, part: Part, ids: Ids) -> Floats:
         part, tensor = self._stored(part)
-        ids = ids + part.start
-        if part.rope_heads:
-            ids = _undo_rope(ids, tensor.shape[1 if part.transposed else 0], part.rope_heads)
+        ids = _stored_ids(part, ids, tensor.shape[1 if part.transposed else 0] if tensor.shape else 0)
         if part.transposed:
             out = self._stored_columns(tensor, ids)
         elif len(tensor.shape) == 1:
@@ -122,9 +138,10 @@ class WeightReader:
         """Columns of a stored (in, out) matrix, turned: (len(ids), in).  The last such matrix is kept, because its
         parts are asked for one after the other."""
         rows, columns = tensor.shape
-        if rows * columns * 4 <= 256 << 20:
-            if self._last is None or self._last[0] != tensor.name:
-                self._last = (tensor.name, self._stored_rows(tensor, np.arange(rows, dtype=np.int64)))
+        if rows * columns * 4 <= _KEPT:
+            key = f"{tensor.name}\0{tensor.offset}"  # the matrices of a stack share their name
+            if self._last is None or self._last[0] != key:
+                self._last = (key, self._stored_rows(tensor, np.arange(rows, dtype=np.int64)))
             return np.ascontiguousarray(self._last[1][:, ids].T)
         out = np.empty((len(ids), rows), dtype=np.float32)
         step = max(1, _RUN // (4 * columns))
@@ -135,12 +152,19 @@ class WeightReader:
 
     def _stored_rows(self, tensor: Tensor, ids: Ids) -> Floats:
         """Rows as stored, decoded: (len(ids), elements of a row) float32."""
+        if not tensor.file:
+            return self._derived_rows(tensor, ids)
         rows = tensor.shape[0] if len(tensor.shape) > 1 else 1
         width = tensor.elements // rows if rows else 0
         nbytes = tensor.nbytes // rows if rows else 0
         out = np.empty((len(ids), width), dtype=np.float32)
         if not len(ids) or not width:
             return out
+        if nbytes * rows != tensor.nbytes:
+            raise UnsupportedError(
+                f"rows of {width} {tensor.dtype} do not end at whole bytes; such tensors are not decoded",
+                where=f"{tensor.file}, tensor {tensor.name!r}",
+            )
         source = self._source(tensor.file)
         order = np.argsort(ids, kind="stable")
         for first, last in _runs(ids[order], nbytes):
@@ -157,9 +181,100 @@ class WeightReader:
             out[chosen] = values
         return out
 
+    def _derived_rows(self, tensor: Tensor, ids: Ids) -> Floats:
+        """Rows of a derived weight; ``offset`` of its tensor counts the rows before it in its stack."""
+        derived = self._checkpoint.derived[tensor.name]
+        vector = len(derived.shape) < 2
+        if vector:
+            return self._rows_of(derived, 0, derived.elements)[None, :]
+        width = tensor.elements // max(1, tensor.shape[0])
+        out = np.empty((len(ids), width), dtype=np.float32)
+        order = np.argsort(ids, kind="stable")
+        # Rows far apart in a large weight are computed in several goes.
+        span = max(1, _AROUND // max(1, 4 * width))
+        at = 0
+        while at < len(ids):
+            low = int(ids[order[at]])
+            end = at + int(np.searchsorted(ids[order[at:]], low + span))
+            chosen = order[at:end]
+            high = int(ids[chosen[-1]]) + 1
+            out[chosen] = self._rows_of(derived, low + tensor.offset, high + tensor.offset)[ids[chosen] - low]
+            at = end
+        return out
+
+    def _rows_of(self, derived: Derived, start: int, stop: int) -> Floats:
+        """Computed rows (of a stack numbered through; a vector as one row).
+
+        Rows are asked for block by block and chosen ones again, so that what was computed last is kept: a whole matrix,
+        or of a large one the rows around those that were asked for.
+        """
+        if derived.layout in adapters.LAYOUTS:
+            return adapters.rows(derived, self._plain, start, stop, self._memo)
+        if len(derived.shape) < 2:
+            vector: Floats = layouts.rows(derived, self, 0, 1)[0]
+            return vector
+        kept = self._computed
+        if kept is None or kept[0] != derived.name or start < kept[1] or stop > kept[1] + len(kept[2]):
+            width = derived.shape[-1]
+            matrix = derived.shape[-2]
+            if matrix * width * 4 <= _KEPT and start // matrix == max(start, stop - 1) // matrix:
+                first, last = start // matrix * matrix, (start // matrix + 1) * matrix
+            else:
+                step = max(1, _AROUND // (4 * width))
+                first, last = start, min(derived.elements // width, max(stop, start + step))
+            kept = self._computed = derived.name, first, layouts.rows(derived, self, first, last)
+        rows: Floats = kept[2][start - kept[1] : stop - kept[1]]
+        return rows
+
+    def _plain(self, name: str, start: int, stop: int) -> Floats:
+        """Rows of a source of an adapter's weight: of the stored tensor of that name, else of a derived weight."""
+        stored = self._checkpoint.tensors.get(name)
+        if stored is None:
+            return self._rows_of(self._checkpoint.derived[name], start, stop)
+        ids = np.arange(start, stop, dtype=np.int64)
+        if len(stored.shape) == 1:
+            vector: Floats = self._stored_rows(_as_rows(stored), np.zeros(1, dtype=np.int64))[0][start:stop]
+            return vector
+        if stored.dtype.endswith(COLUMN_MAJOR):
+            label = stored.dtype.removesuffix(COLUMN_MAJOR)
+            return self._stored_columns(replace(stored, dtype=label, shape=stored.shape[::-1]), ids)
+        return self._stored_rows(stored, ids).reshape(len(ids), *stored.shape[1:])
+
+    def values(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
+        """Rows of a stored tensor in its own type (integers stay integers, all floats become float32); a vector and a
+        scalar by their elements."""
+        stored = self._checkpoint.tensors[name]
+        turned = stored.dtype.endswith(COLUMN_MAJOR)
+        label = stored.dtype.removesuffix(COLUMN_MAJOR)
+        if label not in _INTEGERS:
+            return self._plain(name, start, stop) if stored.shape else self._plain(name, 0, 1)
+        flat = len(stored.shape) < 2
+        rows = stored.elements if flat else stored.shape[1] if turned else stored.shape[0]
+        nbytes = stored.nbytes // rows if rows else 0
+        low, high = (0, rows) if turned else (start, stop)
+        raw = bytearray((high - low) * nbytes)
+        self._source(stored.file).read_into(memoryview(raw), stored.offset + low * nbytes)
+        values = np.frombuffer(raw, dtype="<" + _PLAIN[label])
+        if turned:
+            return np.ascontiguousarray(values.reshape(rows, -1).T[start:stop])
+        return values if flat else values.reshape(high - low, *stored.shape[1:])
+
+    def octets(self, name: str, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """Bytes ``start`` to ``stop`` of a stored tensor, counted from its first.
+
+        Raises:
+            MalformedError: The tensor has fewer.
+        """
+        stored = self._checkpoint.tensors[name]
+        if not 0 <= start <= stop <= stored.nbytes:
+            raise MalformedError(f"bytes {start} to {stop} of {stored.nbytes}", where=f"{stored.file}, tensor {name!r}")
+        raw = np.empty(stop - start, dtype=np.uint8)
+        self._source(stored.file).read_into(memoryview(raw.data), stored.offset + start)
+        return raw
+
     def _source(self, file: str) -> Source:
         if file not in self._sources:
-            self._sources[file] = open_entry(self._checkpoint.root, self._entries[file])
+            self._sources[file] = open_entry(self._checkpoint.places, self._entries[file])
         return self._sources[file]
 
     def _decode(self, raw: npt.NDArray[np.uint8], tensor: Tensor, width: int) -> Floats:
@@ -174,8 +289,8 @@ class WeightReader:
             bits = raw.view(order + "u2").astype(np.uint32)
             bits <<= 16
             return bits.view(np.float32)
-        if dtype in ("F8_E4M3", "F8_E5M2"):
-            return _float8_table(dtype)[raw]
+        if dtype in SMALL:
+            return unpack(raw, dtype, width)
         if dtype in _BLOCK_TYPES and not big:
             return _dequantize(raw, dtype, width, where)
         raise UnsupportedError(
@@ -186,6 +301,34 @@ class WeightReader:
 
 
 _BLOCK_TYPES = {label for label, block, _ in gguf_header.TYPES.values() if block > 1}
+
+
+_INTEGERS = {"I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
+
+
+def _stored_ids(part: Part, ids: Ids, rows: int) -> Ids:
+    """Stored row of each canonical row, of ``rows`` in all."""
+    if part.run:
+        run, inner = np.divmod(ids, part.run)
+        ids = run * part.period + inner
+    ids = ids + part.start
+    return _undo_rope(ids, rows, part.rope_heads) if part.rope_heads else ids
+
+
+def _of_stack(tensor: Tensor, index: int) -> Tensor:
+    """One matrix of a stack (matrices, rows, columns).
+
+    Raises:
+        UnsupportedError: The stack is stored column by column.
+    """
+    count, *shape = tensor.shape
+    if tensor.dtype.endswith(COLUMN_MAJOR) or not 0 <= index < count:
+        raise UnsupportedError(f"no matrix {index} in a stack of {count}", where=f"tensor {tensor.name!r}")
+    if not tensor.file:
+        # Derived: rows of all matrices are numbered through.
+        return replace(tensor, shape=tuple(shape), offset=index * shape[0])
+    nbytes = tensor.nbytes // count
+    return replace(tensor, shape=tuple(shape), offset=tensor.offset + index * nbytes, nbytes=nbytes)
 
 
 def _as_rows(tensor: Tensor) -> Tensor:
@@ -233,28 +376,3 @@ def _dequantize(raw: npt.NDArray[np.uint8], dtype: str, width: int, where: str) 
         raise MalformedError(f"blocks of {dtype} that cannot be decoded ({error})", where=where) from None
     out: Floats = np.asarray(values, dtype=np.float32).reshape(len(raw), width)
     return out
-
-
-_TABLES: dict[str, Floats] = {}
-
-
-def _float8_table(dtype: str) -> Floats:
-    """All 256 values of an 8-bit float (Micikevicius et al., "FP8 Formats for Deep Learning", 2022)."""
-    if dtype not in _TABLES:
-        exponent_bits, mantissa_bits, bias = (4, 3, 7) if dtype == "F8_E4M3" else (5, 2, 15)
-        out = np.empty(256, dtype=np.float32)
-        for code in range(256):
-            sign = -1.0 if code & 0x80 else 1.0
-            exponent = (code >> mantissa_bits) & ((1 << exponent_bits) - 1)
-            mantissa = code & ((1 << mantissa_bits) - 1)
-            if dtype == "F8_E5M2" and exponent == 31:
-                value = float("nan") if mantissa else float("inf")
-            elif dtype == "F8_E4M3" and code & 0x7F == 0x7F:
-                value = float("nan")
-            elif exponent == 0:
-                value = mantissa / (1 << mantissa_bits) * 2.0 ** (1 - bias)
-            else:
-                value = (1 + mantissa / (1 << mantissa_bits)) * 2.0 ** (exponent - bias)
-            out[code] = sign * value
-        _TABLES[dtype] = out
-    return _TABLES[dtype]

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.checkpoint.adapters.opening import find_weights as find_adapter
 from mpk_tui.checkpoint.model import FileEntry
 from mpk_tui.checkpoint.reading import CACHE_LINK, read_small
 from mpk_tui.checkpoint.strictjson import parse
@@ -103,7 +104,11 @@ def find_weights(root: Path, files: tuple[FileEntry, ...]) -> tuple[str, tuple[s
     safetensors = sorted(p for p in top if p.endswith(".safetensors"))
     pickled = sorted(p for p in top if p.endswith(_PYTORCH) and not p.startswith(_TRAINER))
     ggufs = sorted(p for p in top if p.endswith(".gguf"))
-    if INDEX in top:
+    adapter = find_adapter(files)
+    if adapter is not None:
+        kind, (only,), notices = adapter
+        chosen = [only]
+    elif INDEX in top:
         shards = _indexed(root, top, INDEX)
         chosen, kind = shards, "safetensors"
         extra = [p for p in safetensors if p not in set(shards)]

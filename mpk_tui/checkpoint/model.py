@@ -117,6 +117,14 @@ class Derived:
     bits: int = 0
 
     @property
+    def elements(self) -> int:
+        """Number of elements of the computed weight."""
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
+    @property
     def label(self) -> str:
         """Type label in place of a stored type, e.g. ``GPTQ:4``."""
         return f"{self.layout.upper()}:{self.bits}" if self.bits else self.layout.upper()
@@ -192,6 +200,10 @@ class Architecture:
             if name == "ffn.up":
                 found.append(Block(layer, int(expert) if expert else -1))
         return tuple(sorted(found))
+
+
+UNRESOLVED = Architecture("unknown", "transformer-lm", 0, 0, 0, 0, 0, 0, False, {})
+"""Before roles are known."""
 
 
 @dataclass(frozen=True)

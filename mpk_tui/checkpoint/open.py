@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.checkpoint import gguf, pytorch, safetensors
+from mpk_tui.checkpoint.adapters.opening import adapted
 from mpk_tui.checkpoint.architectures import resolve
 from mpk_tui.checkpoint.config import read_config
 from mpk_tui.checkpoint.folder import find_weights, index_tensors, list_folder
-from mpk_tui.checkpoint.model import Checkpoint, FileEntry, Tensor, Tokenizer
+from mpk_tui.checkpoint.layouts.find import find_layouts
+from mpk_tui.checkpoint.layouts.record import MAX_SMALL
+from mpk_tui.checkpoint.model import UNRESOLVED, Checkpoint, Derived, FileEntry, Tensor, Tokenizer
 from mpk_tui.checkpoint.reading import CACHE_LINK, Source, open_entry
 from mpk_tui.checkpoint.tokenizer import from_gguf, read_tokenizer
 from mpk_tui.errors import MalformedError, MpkError, StorageError, UnsupportedError
@@ -50,9 +55,23 @@ def _folder(root: Path, cancel: CancelToken) -> Checkpoint:
             config = read_config(root / "config.json", follow=entry.link_class == CACHE_LINK)
         except MpkError as error:
             notices.append(f"config.json was not read: {error.diagnosis()}")
+    _older_settings(root, files, config, notices)
     tokenizer, more = read_tokenizer(root, files)
     index = index_tensors(root, files, kind) if kind != "gguf" else None
     return _assemble(root, root, kind, files, weights, config, tokenizer, notices + more, index)
+
+
+def _older_settings(root: Path, files: tuple[FileEntry, ...], config: dict[str, Any], notices: list[str]) -> None:
+    """Quantization settings that older GPTQ and AWQ tools left in a file of their own."""
+    for name in ("quantize_config.json", "quant_config.json"):
+        entry = next((e for e in files if e.path == name), None)
+        if entry is None or "quantization_config" in config:
+            continue
+        if entry.kind == "file" or entry.link_class == CACHE_LINK:
+            try:
+                config["quantization_config"] = read_config(root / name, follow=entry.link_class == CACHE_LINK)
+            except MpkError as error:
+                notices.append(f"{name} was not read: {error.diagnosis()}")
 
 
 def _file(path: Path) -> Checkpoint:
@@ -135,10 +154,25 @@ def _assemble(
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
     if not ordered:
         raise UnsupportedError("holds no tensors", where=str(path))
-    return Checkpoint(
-        path, root, kind, files, weights, ordered, config, metadata, tokenizer, resolve(kind, config, ordered),
-        tuple(notices),
-    )  # fmt: skip
+    derived: dict[str, Derived] = {}
+    if kind != "gguf":
+        derived, more = find_layouts(ordered, config, metadata, _small_reader(root, by_path))
+        notices += more
+    checkpoint = Checkpoint(
+        path, root, kind, files, weights, ordered, config, metadata, tokenizer, UNRESOLVED, tuple(notices), derived
+    )
+    architecture = resolve(kind, config, checkpoint.logical)
+    return adapted(replace(checkpoint, architecture=architecture))
+
+
+def _small_reader(root: Path, entries: dict[str, FileEntry]) -> Callable[[Tensor], bytes]:
+    """Reads tensors that say how others are to be read; what is larger than `MAX_SMALL` is cut off."""
+
+    def read(tensor: Tensor) -> bytes:
+        with open_entry(root, entries[tensor.file]) as source:
+            return source.read(tensor.offset, min(tensor.nbytes, MAX_SMALL))
+
+    return read
 
 
 def _check_index(index_name: str, index: dict[str, str], tensors: dict[str, Tensor], notices: list[str]) -> None:

@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from mpk_tui.checkpoint.floats import round_to
 from mpk_tui.checkpoint.model import Part
 from mpk_tui.errors import UnsupportedError
 from mpk_tui.fingerprint.hashing import TensorHash
@@ -368,25 +368,3 @@ def _inner(x: Floats, y: Floats) -> float:
     whole = len(x) - len(x) % _RUN
     short = np.einsum("ij,ij->i", x[:whole].reshape(-1, _RUN), y[:whole].reshape(-1, _RUN))
     return float(short.sum(dtype=np.float64)) + float(np.vdot(x[whole:], y[whole:]))
-
-
-def round_to(x: Floats, dtype: str, mode: str = "nearest") -> Floats:
-    """Float32 values as they come back from storage in ``dtype``.
-
-    Args:
-        x: Float32 values.
-        dtype: ``F32``, ``F16`` or ``BF16``.
-        mode: ``nearest`` (ties to even) or ``zero`` (truncation, BF16 only; for others it is ``nearest``).
-    """
-    if dtype == "F16":
-        with np.errstate(over="ignore"):
-            return x.astype(np.float16).astype(np.float32)
-    if dtype == "BF16":
-        bits: npt.NDArray[np.uint32] = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
-        if mode == "zero":
-            kept = bits & np.uint32(0xFFFF0000)
-        else:
-            kept = (bits + (((bits >> np.uint32(16)) & np.uint32(1)) + np.uint32(0x7FFF))) & np.uint32(0xFFFF0000)
-            kept = np.where(np.isnan(x), bits & np.uint32(0xFFFF0000), kept)
-        return kept.view(np.float32)
-    return x
