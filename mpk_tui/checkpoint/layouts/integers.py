@@ -129,7 +129,7 @@ def _packed(module: str, parts: Mapping[str, Tensor], settings: Mapping[str, Any
     want(bits > 0, f"{words} words of codes for {inputs} inputs fit no width that is stated")
     want(scale.dtype in FLOATS and shape2(scale, "weight_scale")[0] == outputs, "scales and codes differ in rows")
     groups = scale.shape[1]
-    sources = {"codes": codes.name, "scale": scale.name}
+    sources = {"codes": codes.name, "scale": scale.name, "shape": shape.name}
     if (zero := parts.get("weight_zero_point")) is not None:
         want(
             zero.dtype == "I32" and zero.shape == (-(-outputs * bits // 32), groups),
@@ -169,9 +169,10 @@ def eight_bit(tensors: Mapping[str, Tensor], found: Found) -> None:
             if "SCB" in parts:
                 (scb,) = whole(parts, "SCB")
                 want(scb.elements == outputs and scb.dtype in FLOATS, f"SCB of shape {list(scb.shape)}")
-                found.add(
-                    Derived(weight.name, "bnb-int8", weight.shape, {"codes": weight.name, "scale": scb.name}, {}, 8)
-                )
+                sources = {"codes": weight.name, "scale": scb.name}
+                if "weight_format" in parts:
+                    sources["format"] = parts["weight_format"].name
+                found.add(Derived(weight.name, "bnb-int8", weight.shape, sources, {}, 8))
                 continue
             found.add(_int8(parts, weight, outputs, inputs))
         except RefusedError as error:

@@ -2,8 +2,8 @@
 
 Layout (torchao 0.18.0, prototype/safetensors/safetensors_support.py): a weight ``P.weight`` becomes
 ``P._weight_qdata``, ``P._weight_scale`` and so on, and the header's metadata holds, under ``P.weight``, a JSON text
-with the class and its settings.  Decoded are `Int8Tensor`, `IntxUnpackedToInt8Tensor` and `Float8Tensor`; other classes are packed for one
-kind of device and are named as not decoded.
+with the class and its settings.  Decoded are `Int8Tensor`, `IntxUnpackedToInt8Tensor` and `Float8Tensor`; other
+classes are packed for one kind of device and are named as not decoded.
 """
 
 from __future__ import annotations
