@@ -55,12 +55,30 @@ def fingerprint(
             "head_dim": arch.head_dim,
             "tied": arch.tied,
             "claims": _claims(checkpoint.config),
+            **_computed(checkpoint),
         },
         tokenizer=_tokenizer_facts(checkpoint),
         metadata=checkpoint.metadata,
         features={f.id: f for f in features},
         notices=checkpoint.notices + arch.notices,
     )
+
+
+def _computed(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What is computed from stored tensors: layout, bits, weights and elements of each kind; nothing where all is
+    plain."""
+    if not checkpoint.derived:
+        return {}
+    kinds: dict[tuple[str, int], list[int]] = {}
+    for name in checkpoint.logical.keys() & checkpoint.derived.keys():
+        d = checkpoint.derived[name]
+        count = kinds.setdefault((d.layout, d.bits), [0, 0])
+        count[0] += 1
+        count[1] += d.elements
+    return {
+        "derived": [[layout, bits, *count] for (layout, bits), count in sorted(kinds.items())],
+        "parameters": sum(t.elements for t in checkpoint.logical.values()),
+    }
 
 
 _CLAIMS = (

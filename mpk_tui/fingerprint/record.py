@@ -89,7 +89,10 @@ class Fingerprint:
 
     @property
     def parameters(self) -> int:
-        """Number of stored elements."""
+        """Number of elements of the model's weights: of the stored tensors, or what is computed from them."""
+        computed = self.config.get("parameters")
+        if isinstance(computed, int):
+            return computed
         total = 0
         for t in self.tensors:
             n = 1

@@ -46,7 +46,7 @@ def _with_roles(side: Side, own: Weights, other: Weights) -> Side:
         "values agree"
     )
     renamed: Architecture = replace(
-        arch, roles=found, unassigned=tuple(sorted(own.checkpoint.tensors.keys() - named)), notices=(notice,),
+        arch, roles=found, unassigned=tuple(sorted(own.checkpoint.logical.keys() - named)), notices=(notice,),
         tied=("head", -1) not in found,
     )  # fmt: skip
     weights = replace(own, checkpoint=replace(own.checkpoint, architecture=renamed), choices=choices)
@@ -61,13 +61,13 @@ def _with_roles(side: Side, own: Weights, other: Weights) -> Side:
 def _match(own: Weights, other: Weights) -> tuple[dict[tuple[str, int], Part], int]:
     """Roles with tensors of ours, and in how many ways the matrices of a layer could have been chosen."""
     by_shape: dict[tuple[int, ...], list[str]] = {}
-    for name, tensor in own.checkpoint.tensors.items():
+    for name, tensor in own.checkpoint.logical.items():
         by_shape.setdefault(tensor.shape, []).append(name)
     samples: dict[str, Floats] = {}
     wanted = _stored(other)
     taken: dict[str, str] = {}
     most = 1
-    for theirs, tensor in ((n, other.checkpoint.tensors[n]) for n in wanted):
+    for theirs, tensor in ((n, other.checkpoint.logical[n]) for n in wanted):
         candidates = [n for n in by_shape.get(tensor.shape, []) if n not in taken.values()]
         if not candidates:
             continue
@@ -91,7 +91,7 @@ def _match(own: Weights, other: Weights) -> tuple[dict[tuple[str, int], Part], i
 def _stored(w: Weights) -> list[str]:
     """Stored tensors behind roles, matrices first: vectors are alike everywhere and are told apart last."""
     names = {part.tensor for part in w.arch.roles.values()}
-    return sorted(names, key=lambda n: (-len(w.checkpoint.tensors[n].shape), n))
+    return sorted(names, key=lambda n: (-len(w.checkpoint.logical[n].shape), n))
 
 
 def _sample(w: Weights, name: str) -> Floats:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mpk_tui import canonical, hashtree
 from mpk_tui.checkpoint.floats import round_to
 from mpk_tui.checkpoint.model import Part
 from mpk_tui.errors import UnsupportedError
@@ -137,7 +138,7 @@ def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Id
         report: Progress in elements, reported as bytes of float32.
         cancel: Polled between blocks.
     """
-    left, right = {t.name: t for t in a.fingerprint.tensors}, {t.name: t for t in b.fingerprint.tensors}
+    left, right = _hashes(a, b), _hashes(b, a)
     if left == right:
         deltas = tuple(Delta(Pair("", -1, Part(n), Part(n)), "bytes", elements=_elements(t)) for n, t in left.items())
         return Identity(deltas, (), (), (), 0, True, Counter(d.state for d in deltas))
@@ -164,6 +165,32 @@ def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Id
     )  # fmt: skip
 
 
+def _hashes(side: Side, other: Side) -> dict[str, TensorHash]:
+    """Hashes of the weights that roles name; of what is stored, where one side is a fingerprint only.
+
+    A computed weight's hash covers how it is computed and the hashes of all it is computed from: two are equal where
+    the same bytes are read in the same way.
+    """
+    stored = {t.name: t for t in side.fingerprint.tensors}
+    if side.weights is None or other.weights is None or not side.weights.checkpoint.derived:
+        return stored
+    checkpoint = side.weights.checkpoint
+    known: dict[str, bytes] = {}
+
+    def computed(name: str) -> bytes:
+        if name not in known:
+            d = checkpoint.derived[name]
+            sources = sorted([k, stored[s].sha256 if s in stored else computed(s)] for k, s in d.sources.items())
+            params = sorted([k, v] for k, v in d.params.items())
+            known[name] = hashtree.sha256(canonical.encode([d.layout, list(d.shape), sources, params]))
+        return known[name]
+
+    return {
+        n: TensorHash(n, t.dtype, t.shape, 0, computed(n)) if n in checkpoint.derived else stored[n]
+        for n, t in checkpoint.logical.items()
+    }
+
+
 def _elements(t: TensorHash) -> int:
     n = 1
     for d in t.shape:
@@ -173,10 +200,7 @@ def _elements(t: TensorHash) -> int:
 
 def _same_bytes(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorHash]) -> bool:
     x, y = left[pair.a.tensor], right[pair.b.tensor]
-    same_view = (
-        pair.a.transposed == pair.b.transposed and (pair.a.start, pair.a.stop) == (pair.b.start, pair.b.stop)
-        and pair.a.rope_heads == pair.b.rope_heads and pair.a.offset == pair.b.offset
-    )  # fmt: skip
+    same_view = replace(pair.a, tensor="") == replace(pair.b, tensor="")
     return same_view and (x.dtype, x.shape, x.sha256) == (y.dtype, y.shape, y.sha256)
 
 
@@ -302,6 +326,12 @@ def _moved(pair: Pair) -> list[str]:
         out.append("transposed")
     if (pair.a.start, pair.a.stop) != (pair.b.start, pair.b.stop):
         out.append("split or fused")
+    if (pair.a.run, pair.a.period) != (pair.b.run, pair.b.period):
+        out.append("rows interleaved")
+    if (pair.a.index < 0) != (pair.b.index < 0):
+        out.append("stacked or one by one")
+    elif pair.a.index != pair.b.index:
+        out.append("another place in the stack")
     if pair.a.rope_heads != pair.b.rope_heads:
         out.append("rotary rows re-ordered")
     if pair.a.offset != pair.b.offset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,11 +164,15 @@ def _stored(a: Side, b: Side, e: Evidence) -> Reading | None:
 
 
 def _storage_bits(side: Side) -> int:
-    """Bits of the commonest type among large matrices, 16 or more for plain floats."""
+    """Bits in which most elements of matrices are stored, 16 for plain floats."""
     weight: dict[int, int] = {}
     for t in side.fingerprint.tensors:
         if len(t.shape) >= 2:
-            weight[BITS.get(t.dtype, 16)] = weight.get(BITS.get(t.dtype, 16), 0) + t.nbytes
+            bits = BITS.get(t.dtype, 16)
+            weight[bits] = weight.get(bits, 0) + math.prod(t.shape)
+    for _, bits, _, elements in side.fingerprint.config.get("derived", ()):
+        if bits:
+            weight[bits] = weight.get(bits, 0) + elements
     return max(weight, key=lambda k: weight[k]) if weight else 16
 
 

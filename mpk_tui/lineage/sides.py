@@ -39,11 +39,11 @@ class Weights:
 
     def dtype(self, part: Part) -> str:
         """Stored type of a part's elements."""
-        return self.checkpoint.tensors[part.tensor].dtype.removesuffix(COLUMN_MAJOR)
+        return self.checkpoint.logical[part.tensor].dtype.removesuffix(COLUMN_MAJOR)
 
     def column_major(self, part: Part) -> bool:
         """Whether the part's bytes lie column by column."""
-        return self.checkpoint.tensors[part.tensor].dtype.endswith(COLUMN_MAJOR)
+        return self.checkpoint.logical[part.tensor].dtype.endswith(COLUMN_MAJOR)
 
 
 @dataclass(frozen=True)

@@ -246,16 +246,15 @@ def gpt_oss(root):
 
 
 def torchao(root):
+    from torchao import quantization as q
     from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict
-    from torchao.quantization import (
-        Float8WeightOnlyConfig, Int8WeightOnlyConfig, IntxWeightOnlyConfig, PerAxis, PerGroup, quantize_,
-    )  # fmt: skip
+    from torchao.quantization import quantize_
 
     for case, config in (
-        ("torchao-int8", Int8WeightOnlyConfig()),
-        ("torchao-float8", Float8WeightOnlyConfig()),
-        ("torchao-int4", IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32))),
-        ("torchao-int5-row", IntxWeightOnlyConfig(weight_dtype=torch.int5, granularity=PerAxis(0))),
+        ("torchao-int8", q.Int8WeightOnlyConfig()),
+        ("torchao-float8", q.Float8WeightOnlyConfig()),
+        ("torchao-int4", q.IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=q.PerGroup(32))),
+        ("torchao-int5-row", q.IntxWeightOnlyConfig(weight_dtype=torch.int5, granularity=q.PerAxis(0))),
     ):
         model = torch.nn.Sequential(torch.nn.Linear(IN, OUT, bias=False, dtype=torch.bfloat16))
         model[0].weight.data = weight(51).bfloat16()
