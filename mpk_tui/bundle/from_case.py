@@ -18,9 +18,10 @@ from mpk_tui.bundle import consistency
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
 from mpk_tui.case import Case
-from mpk_tui.case.actions import stored_comparison, stored_fingerprint
+from mpk_tui.case.actions import stored_comparison
+from mpk_tui.case.artifacts import opening_of, stored_fingerprint
 from mpk_tui.case.review import Gap, in_scope, status, verdict_of
-from mpk_tui.case.state import UNDOABLE, CaseState
+from mpk_tui.case.state import UNDOABLE, Artifact, CaseState
 from mpk_tui.case.store import ATTACHMENTS
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution import norm
@@ -132,10 +133,10 @@ def _sections(case: Case) -> dict[str, Any]:
             {
                 "id": artifact.id, "role": artifact.role, "label": artifact.label, "format": made.format,
                 "family": made.family, "scope": made.scope, "parameters": made.parameters,
-                "fingerprint": made.digest, "complete": True,
+                "fingerprint": made.digest, "complete": not made.missing,
             }
         )  # fmt: skip
-        out |= _artifact_sections(artifact.id, made, Path(artifact.path))
+        out |= _artifact_sections(artifact, made)
     for pair in state.pairs:
         record = stored_comparison(case, pair)
         if record is not None:
@@ -151,7 +152,8 @@ def _sections(case: Case) -> dict[str, Any]:
     return out
 
 
-def _artifact_sections(artifact: str, made: Fingerprint, path: Path) -> dict[str, Any]:
+def _artifact_sections(source: Artifact, made: Fingerprint) -> dict[str, Any]:
+    artifact = source.id
     out: dict[str, Any] = {
         f"checkpoint.{artifact}": {
             "files": [
@@ -171,16 +173,16 @@ def _artifact_sections(artifact: str, made: Fingerprint, path: Path) -> dict[str
             for _, f in sorted(made.features.items())
         ],
     }  # fmt: skip
-    located = _locations(made, path)
+    located = _locations(made, source)
     if located is not None:
         out[f"locations.{artifact}"] = {"rows": located}
     return out
 
 
-def _locations(made: Fingerprint, path: Path) -> list[list[int]] | None:
+def _locations(made: Fingerprint, source: Artifact) -> list[list[int]] | None:
     """Where each tensor lies, if the checkpoint is still at hand and its headers are the ones that were hashed."""
     try:
-        checkpoint = open_checkpoint(path)
+        checkpoint = open_checkpoint(Path(source.path), None, opening_of(source))
     except MpkError:
         return None
     files = {f.path: n for n, f in enumerate(made.files)}

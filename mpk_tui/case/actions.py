@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mpk_tui import canonical, hashtree
+from mpk_tui.case.artifacts import find_artifact, opening_of
 from mpk_tui.case.journal import Entry
-from mpk_tui.case.state import CUSTODY, FACTS, ROLES, UNDOABLE, Artifact, undone_entries
-from mpk_tui.case.store import ATTACHMENTS, COMPARISONS, FINGERPRINTS, PATHS, SLUG, Case
+from mpk_tui.case.state import CUSTODY, FACTS, UNDOABLE, undone_entries
+from mpk_tui.case.store import ATTACHMENTS, COMPARISONS, Case
 from mpk_tui.constitution import norm
 from mpk_tui.constitution.answers import ANSWERS, BASES, KINDS, Answer, Evidence, Hop
 from mpk_tui.constitution.verdict import LICENSE
 from mpk_tui.errors import LimitError, StorageError, UsageError
-from mpk_tui.fingerprint.record import Fingerprint, looks_like_fingerprint
-from mpk_tui.fingerprint.record import read as read_fingerprint
 from mpk_tui.progress import CancelToken, Report, silent
 
 MAX_ATTACHMENT = 256 << 20
@@ -33,104 +31,6 @@ def set_facts(case: Case, **facts: str) -> Entry:
         if name in facts and not facts[name].strip():
             raise UsageError(f"{name} cannot be empty")
     return case.append("facts", facts)
-
-
-def add_artifact(case: Case, path: Path, *, role: str, id: str = "", label: str = "", note: str = "") -> Artifact:
-    """Put a checkpoint or a fingerprint file under examination; nothing is read yet.
-
-    Raises:
-        UsageError: The role or id cannot be used.
-        StorageError: There is nothing at the path.
-    """
-    if role not in ROLES:
-        raise UsageError(f"role {role!r}; known are {', '.join(ROLES)}")
-    if not path.exists():
-        raise StorageError("there is nothing at this path", where=str(path))
-    absolute = str(Path(os.path.abspath(path)))
-    try:
-        absolute.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError(
-            "a path that is not UTF-8 cannot be journalled", where=repr(absolute), hint="Rename it"
-        ) from None
-    name = id or _free_id(case, role)
-    if not SLUG.match(name) or ":" in name:
-        raise UsageError("an artifact id has letters, digits and _ . - only", where=repr(name[:80]))
-    if name in case.state.artifacts:
-        raise UsageError(f"the id {name!r} is taken", hint="Give another with --id")
-    last = Path(absolute).name or "root"
-    case.keep(PATHS, name, absolute.encode())
-    case.append("artifact", {"id": name, "role": role, "label": label or last, "name": last, "note": note})
-    return case.state.artifacts[name]
-
-
-def _free_id(case: Case, role: str) -> str:
-    stem = {"subject": "S", "reference": "R", "adapter": "A", "tokenizer": "T"}[role]
-    n = 1
-    while f"{stem}{n}" in case.state.artifacts:
-        n += 1
-    return f"{stem}{n}"
-
-
-def remove_artifact(case: Case, id: str) -> Entry:
-    """Take an artifact out of the examination, with all that was said about it; the journal keeps it."""
-    _artifact(case, id)
-    return case.append("artifact_removed", {"id": id})
-
-
-def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
-    """Keep a fingerprint in the case and journal its digests (``hash_before``)."""
-    _artifact(case, id)
-    data = fingerprint.to_bytes()
-    case.keep(FINGERPRINTS, f"{id}.mpkf", data)
-    facts = {
-        "id": id,
-        "fingerprint": hashtree.sha256(data).hex(),
-        "root": fingerprint.root.hex(),
-        "scope": fingerprint.scope,
-    }
-    return case.append("hash_before", facts, obj=fingerprint.root)
-
-
-def fingerprint_artifact(
-    case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None
-) -> Fingerprint:
-    """Fingerprint one artifact and record it."""
-    made = measure_fingerprint(_artifact(case, id), report, cancel)
-    record_fingerprint(case, id, made)
-    return made
-
-
-def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None) -> bool:
-    """Hash an artifact again after the analysis and journal whether it is unchanged (``hash_after``)."""
-    artifact = _artifact(case, id)
-    if not artifact.fingerprint:
-        raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
-    made = measure_fingerprint(artifact, report, cancel)
-    before = stored_fingerprint(case, id)
-    same = (made.root, made.files) == (before.root, before.files)
-    case.append("hash_after", {"id": id, "root": made.root.hex()}, obj=made.root, result="same" if same else "changed")
-    return same
-
-
-def measure_fingerprint(artifact: Artifact, report: Report = silent, cancel: CancelToken | None = None) -> Fingerprint:
-    """The fingerprint of an artifact, not recorded: what a thread may do while the case goes on."""
-    from mpk_tui.fingerprint.build import fingerprint
-
-    path = Path(artifact.path)
-    return read_fingerprint(path) if looks_like_fingerprint(path) else fingerprint(path, report, cancel)
-
-
-def stored_fingerprint(case: Case, id: str) -> Fingerprint:
-    """The recorded fingerprint of an artifact.
-
-    Raises:
-        UsageError: It has none yet.
-    """
-    artifact = _artifact(case, id)
-    if not artifact.fingerprint:
-        raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
-    return Fingerprint.from_bytes(case.kept(FINGERPRINTS, f"{id}.mpkf", artifact.fingerprint), where=f"{id}.mpkf")
 
 
 def split_pair(case: Case, pair: str = "") -> tuple[str, str, str]:
@@ -158,7 +58,9 @@ def measure_comparison(
     from mpk_tui.lineage.compare import compare
 
     _, a, b = split_pair(case, pair)
-    return compare(Path(_artifact(case, a).path), Path(_artifact(case, b).path), report, cancel)
+    left, right = find_artifact(case, a), find_artifact(case, b)
+    ways = opening_of(left), opening_of(right)
+    return compare(Path(left.path), Path(right.path), report, cancel, how=ways)
 
 
 def record_comparison(case: Case, pair: str, record: dict[str, Any]) -> Entry:
@@ -169,7 +71,7 @@ def record_comparison(case: Case, pair: str, record: dict[str, Any]) -> Entry:
     """
     pair, a, b = split_pair(case, pair)
     for name, side in ((a, record["a"]), (b, record["b"])):
-        kept = _artifact(case, name)
+        kept = find_artifact(case, name)
         if kept.root and kept.root != side["root"]:
             raise UsageError(
                 f"{name} has changed since it was fingerprinted (tensor root {side['root'][:16]}…, recorded "
@@ -420,7 +322,7 @@ def custody(case: Case, act: str, text: str, *, id: str = "") -> Entry:
     if not text.strip():
         raise UsageError("a statement of custody needs text")
     if id:
-        _artifact(case, id)
+        find_artifact(case, id)
     return case.append(act, {"id": id}, note=text)
 
 
@@ -452,10 +354,3 @@ def redo(case: Case) -> Entry:
         if entry.act == "undo" and entry.params.get("seq") in undone:
             return case.append("redo", {"seq": entry.params["seq"]})
     raise UsageError("there is nothing to redo")
-
-
-def _artifact(case: Case, id: str) -> Artifact:
-    found = case.state.artifacts.get(id)
-    if found is None:
-        raise UsageError(f"no artifact {id!r}", hint=f"Known: {', '.join(case.state.artifacts) or 'none'}")
-    return found

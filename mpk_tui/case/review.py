@@ -53,6 +53,7 @@ def verdict_of(state: CaseState, pair: str) -> Verdict:
         state.answers.get(pair, {}),
         state.evidence.get(pair, {}).values(),
         in_scope=in_scope(state, pair),
+        partial=not all(state.artifacts[i].complete for i in pair.split(":")),
     )
 
 

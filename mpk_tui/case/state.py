@@ -29,6 +29,10 @@ class Artifact:
         fingerprint: SHA-256 of its fingerprint file, hex, or empty.
         root: Tensor root, hex, or empty.
         scope: As the fingerprint says, or empty.
+        partial: Examined although parts are missing.
+        model: Which of several models of a folder, or empty.
+        base: For an adapter that is examined together with its base: path of the base on this machine.
+        complete: Nothing was missing when it was fingerprinted.
     """
 
     id: str
@@ -40,6 +44,10 @@ class Artifact:
     fingerprint: str = ""
     root: str = ""
     scope: str = ""
+    partial: bool = False
+    model: str = ""
+    base: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,10 @@ def _facts(s: CaseState, e: Entry) -> CaseState:
 
 def _artifact(s: CaseState, e: Entry) -> CaseState:
     p = _strings(e.params)
-    made = Artifact(p["id"], p["role"], p["label"], name=p["name"], note=p["note"])
+    made = Artifact(
+        p["id"], p["role"], p["label"], name=p["name"], note=p["note"], partial=p.get("partial") == "yes",
+        model=p.get("model", ""), base=p.get("base", ""),
+    )  # fmt: skip
     return replace(s, artifacts={**s.artifacts, made.id: made})
 
 
@@ -161,7 +172,13 @@ def _fingerprint(s: CaseState, e: Entry) -> CaseState:
     p = _strings(e.params)
     if p["id"] not in s.artifacts:
         return s
-    found = replace(s.artifacts[p["id"]], fingerprint=p["fingerprint"], root=p["root"], scope=p["scope"])
+    found = replace(
+        s.artifacts[p["id"]],
+        fingerprint=p["fingerprint"],
+        root=p["root"],
+        scope=p["scope"],
+        complete=p.get("complete", "yes") == "yes",
+    )
     return replace(s, artifacts={**s.artifacts, p["id"]: found})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -21,6 +22,8 @@ from mpk_tui.files import write_file
 
 JOURNAL = "journal.mpkj"
 LOCK = "lock"
+BASE = "~base"
+"""Behind an artifact's id, which cannot hold it: the path of the model below an adapter."""
 FINGERPRINTS, COMPARISONS, ATTACHMENTS, PATHS = "fingerprints", "comparisons", "attachments", "paths"
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
@@ -100,7 +103,11 @@ class Case:
                 path = (self.root / PATHS / name).read_text("utf-8")
             except (OSError, UnicodeDecodeError):
                 path = artifact.name  # a case that was carried over: the analyst is told when it is needed
-            artifacts[name] = replace(artifact, path=path)
+            base = artifact.base
+            if base:
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    base = (self.root / PATHS / f"{name}{BASE}").read_text("utf-8")
+            artifacts[name] = replace(artifact, path=path, base=base)
         return replace(state, artifacts=artifacts)
 
     def keep(self, folder: str, name: str, data: bytes) -> Path:

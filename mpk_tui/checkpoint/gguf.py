@@ -8,7 +8,7 @@ first, u32 type, u64 offset), then padding to ``general.alignment`` and the data
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -53,6 +53,7 @@ class Header:
         metadata: Key to value; arrays are tuples, bytes that are not UTF-8 appear as ``\\xNN``.
         tensors: In order of offset.
         notices: What is odd but not wrong.
+        lost: Names of tensors that reach beyond the end of a file that was cut short; only where that is accepted.
     """
 
     version: int
@@ -60,10 +61,16 @@ class Header:
     metadata: Mapping[str, Any]
     tensors: tuple[Tensor, ...]
     notices: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
 
-def read_header(source: Source, file: str) -> Header:
+def read_header(source: Source, file: str, *, partial: bool = False) -> Header:
     """Read and check a header.
+
+    Args:
+        source: The open file.
+        file: Its path relative to the checkpoint, recorded in each tensor.
+        partial: Accept a file that was cut short; the tensors that reach beyond its end are named, not listed.
 
     Raises:
         MalformedError: It contradicts the format or the file.
@@ -100,8 +107,85 @@ def read_header(source: Source, file: str) -> Header:
         raise MalformedError(f"general.alignment is {alignment!r}, a power of two was expected", where=file)
     infos = [_info(cursor, file) for _ in range(tensor_count)]
     start = -(-cursor.at // alignment) * alignment
-    tensors, notices = _place(infos, file, start, source.size, alignment)
-    return Header(version, cursor.order == ">", metadata, tensors, notices)
+    notices: list[str] = []
+    tensors = _place(infos, file, start, 1 << 63 if partial else source.size, alignment)
+    lost = tuple(t.name for t in tensors if t.offset + t.nbytes > source.size)
+    kept = tuple(t for t in tensors if t.offset + t.nbytes <= source.size)
+    end = max((t.offset + t.nbytes for t in tensors), default=start)
+    if source.size - end > alignment:
+        notices.append(f"{file}: {source.size - end} bytes after the last tensor belong to no tensor")
+    return Header(version, cursor.order == ">", metadata, kept, tuple(notices), lost)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a file says of the split that it is part of (llama.cpp, tools/gguf-split; counted from 0).
+
+    Attributes:
+        file: Its path.
+        number: Its place.
+        count: Files of the split; 1 for a file that stands alone.
+        tensors: Tensors of the whole split, 0 if it does not say.
+        own: Tensors that this file declares.
+    """
+
+    file: str
+    number: int
+    count: int
+    tensors: int
+    own: int
+
+
+def part_of(header: Header, file: str) -> Part:
+    """The part that a file is, by its metadata ``split.no``, ``split.count`` and ``split.tensors.count``."""
+
+    def stated(key: str, default: int) -> int:
+        value = header.metadata.get(key, default)
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else default
+
+    own = len(header.tensors) + len(header.lost)
+    return Part(file, stated("split.no", 0), stated("split.count", 1) or 1, stated("split.tensors.count", 0), own)
+
+
+def check_parts(parts: Sequence[Part], partial: bool) -> list[str]:
+    """Hold the files of a split against what they say of each other.
+
+    Args:
+        parts: All files at hand.
+        partial: Accept that some are missing.
+
+    Returns:
+        What is missing, as sentences.
+
+    Raises:
+        MalformedError: Files of different splits, one twice, or (unless ``partial``) one missing.
+    """
+    first = parts[0]
+    seen: dict[int, str] = {}
+    for part in parts:
+        if part.count != first.count:
+            raise MalformedError(
+                f"is one of {part.count} files, {first.file} one of {first.count}",
+                where=part.file,
+                hint="The files belong to different splits",
+            )
+        if part.number in seen or part.number >= part.count:
+            other = f", as {seen[part.number]} does" if part.number in seen else ""
+            raise MalformedError(f"says that it is file {part.number + 1} of {part.count}{other}", where=part.file)
+        seen[part.number] = part.file
+    stated = max(p.tensors for p in parts)
+    declared = sum(p.own for p in parts)
+    lacking = sorted(set(range(min(first.count, 1 << 16))) - seen.keys())
+    if not lacking:
+        if stated and stated != declared:
+            raise MalformedError(f"the split has {stated} tensors, its files declare {declared}", where=first.file)
+        return []
+    sentence = f"{len(lacking)} of {first.count} files of the split are missing (number {lacking[0] + 1} first)"
+    if not partial:
+        raise MalformedError(
+            sentence, where=first.file, hint="Name the folder with all of them, or examine this with --partial"
+        )
+    return [f"{sentence}: {declared} of {stated} tensors are here" if stated else sentence]
 
 
 def _info(cursor: _Cursor, file: str) -> tuple[str, tuple[int, ...], int, int]:
@@ -120,7 +204,7 @@ def _info(cursor: _Cursor, file: str) -> tuple[str, tuple[int, ...], int, int]:
 
 def _place(
     infos: list[tuple[str, tuple[int, ...], int, int]], file: str, start: int, size: int, alignment: int
-) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+) -> list[Tensor]:
     tensors: list[Tensor] = []
     seen: set[str] = set()
     for name, shape, kind, offset in infos:
@@ -150,11 +234,7 @@ def _place(
                 where=f"{file}, tensor {after.name[:200]!r}",
                 hint="Tensors overlap",
             )
-    notices = []
-    end = max((t.offset + t.nbytes for t in tensors), default=start)
-    if size - end > alignment:
-        notices.append(f"{file}: {size - end} bytes after the last tensor belong to no tensor")
-    return tuple(tensors), tuple(notices)
+    return tensors
 
 
 class _Cursor:

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.checkpoint import gguf, pytorch, safetensors
+from mpk_tui.checkpoint.adapters.onto import onto
 from mpk_tui.checkpoint.adapters.opening import adapted
 from mpk_tui.checkpoint.architectures import resolve
 from mpk_tui.checkpoint.config import read_config
-from mpk_tui.checkpoint.folder import find_weights, index_tensors, list_folder
+from mpk_tui.checkpoint.folder import list_folder
 from mpk_tui.checkpoint.layouts.find import find_layouts
 from mpk_tui.checkpoint.layouts.record import MAX_SMALL
 from mpk_tui.checkpoint.model import UNRESOLVED, Checkpoint, Derived, FileEntry, Tensor, Tokenizer
 from mpk_tui.checkpoint.reading import CACHE_LINK, Source, open_entry
 from mpk_tui.checkpoint.tokenizer import from_gguf, read_tokenizer
+from mpk_tui.checkpoint.weights import Model, find_weights
 from mpk_tui.errors import MalformedError, MpkError, StorageError, UnsupportedError
 from mpk_tui.progress import CancelToken
 
 _STRING_METADATA = 20_000
 
 
-def open_checkpoint(path: Path, cancel: CancelToken | None = None) -> Checkpoint:
+@dataclass(frozen=True)
+class Opening:
+    """How a path is to be opened.
+
+    Attributes:
+        model: Which of several models of a folder is meant, by the name that the error lists.
+        partial: Accept missing shards and files that were cut short; what is missing is recorded.
+        base: The model that an adapter was trained on; the adapter is put onto it in memory.
+    """
+
+    model: str = ""
+    partial: bool = False
+    base: Path | None = None
+
+
+PLAIN = Opening()
+"""One whole model."""
+
+
+def open_checkpoint(path: Path, cancel: CancelToken | None = None, how: Opening = PLAIN) -> Checkpoint:
     """Open a Hugging Face folder, a safetensors, GGUF or PyTorch file.
 
     A lone file stands for itself: configuration and vocabulary beside it are not taken to be its own.
@@ -32,6 +53,7 @@ def open_checkpoint(path: Path, cancel: CancelToken | None = None) -> Checkpoint
     Args:
         path: Folder or file.
         cancel: Polled while a folder is listed.
+        how: Which model, whether whole, and on which base; a base is for adapters and ignored for what is none.
 
     Raises:
         MpkError: One sentence that names the file, the place and what to do.
@@ -41,13 +63,18 @@ def open_checkpoint(path: Path, cancel: CancelToken | None = None) -> Checkpoint
     except OSError as error:
         raise StorageError(f"cannot be opened ({error.strerror})", where=str(path)) from None
     if stat.S_ISDIR(mode):
-        return _folder(path, cancel or CancelToken())
-    return _file(path)
+        found = _folder(path, cancel or CancelToken(), how)
+    else:
+        found = _file(path, how)
+    if found.adapter is None or how.base is None:
+        return found
+    return onto(open_checkpoint(how.base, cancel, Opening(partial=how.partial)), found)
 
 
-def _folder(root: Path, cancel: CancelToken) -> Checkpoint:
+def _folder(root: Path, cancel: CancelToken, how: Opening) -> Checkpoint:
     files = list_folder(root, cancel)
-    kind, weights, notices = find_weights(root, files)
+    model = find_weights(root, files, name=how.model, partial=how.partial)
+    notices = list(model.notices)
     config: dict[str, Any] = {}
     entry = next((e for e in files if e.path == "config.json"), None)
     if entry is not None and (entry.kind == "file" or entry.link_class == CACHE_LINK):
@@ -57,8 +84,7 @@ def _folder(root: Path, cancel: CancelToken) -> Checkpoint:
             notices.append(f"config.json was not read: {error.diagnosis()}")
     _older_settings(root, files, config, notices)
     tokenizer, more = read_tokenizer(root, files)
-    index = index_tensors(root, files, kind) if kind != "gguf" else None
-    return _assemble(root, root, kind, files, weights, config, tokenizer, notices + more, index)
+    return _assemble(root, root, files, model, config, tokenizer, notices + more, how)
 
 
 def _older_settings(root: Path, files: tuple[FileEntry, ...], config: dict[str, Any], notices: list[str]) -> None:
@@ -74,7 +100,7 @@ def _older_settings(root: Path, files: tuple[FileEntry, ...], config: dict[str, 
                 notices.append(f"{name} was not read: {error.diagnosis()}")
 
 
-def _file(path: Path) -> Checkpoint:
+def _file(path: Path, how: Opening) -> Checkpoint:
     with Source(path, path.name, follow=True) as source:
         size = source.size
         magic = source.read(0, min(16, size))
@@ -98,7 +124,7 @@ def _file(path: Path) -> Checkpoint:
         if path.is_symlink()
         else FileEntry(path.name, "file", size)
     )
-    return _assemble(path, path.parent, kind, (entry,), (path.name,), {}, None, [], None)
+    return _assemble(path, path.parent, (entry,), Model(path.name, kind, (path.name,)), {}, None, [], how)
 
 
 def _looks_like_safetensors(path: Path) -> bool:
@@ -112,35 +138,43 @@ def _looks_like_safetensors(path: Path) -> bool:
 def _assemble(
     path: Path,
     root: Path,
-    kind: str,
     files: tuple[FileEntry, ...],
-    weights: tuple[str, ...],
+    model: Model,
     config: dict[str, Any],
     tokenizer: Tokenizer | None,
     notices: list[str],
-    index: tuple[str, dict[str, str]] | None,
+    how: Opening,
 ) -> Checkpoint:
     by_path = {e.path: e for e in files}
+    kind, missing = model.kind, list(model.missing)
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, dict[str, str]] = {}
-    for file in weights:
+    parts: list[gguf.Part] = []
+    for file in model.weights:
         with open_entry(root, by_path[file]) as source:
+            lost: tuple[str, ...] = ()
             if kind == "gguf":
-                header = gguf.read_header(source, file)
+                header = gguf.read_header(source, file, partial=how.partial)
                 config = {**header.metadata, **{k: v for k, v in config.items() if k not in header.metadata}}
                 tokenizer = from_gguf(header.metadata) or tokenizer
                 metadata[file] = _strings(header)
-                found, odd = header.tensors, header.notices
+                parts.append(gguf.part_of(header, file))
+                found, odd, lost = header.tensors, header.notices, header.lost
             elif kind == "pytorch":
                 pickled = pytorch.read_header(source, file)
                 metadata[file] = {}
                 found, odd = pickled.tensors, pickled.notices
             else:
-                plain = safetensors.read_header(source, file)
+                plain = safetensors.read_header(source, file, partial=how.partial)
                 metadata[file] = dict(plain.metadata)
-                found, odd = plain.tensors, plain.notices
+                found, odd, lost = plain.tensors, plain.notices, plain.lost
             source.check_unchanged()
         notices += odd
+        if lost:
+            missing.append(
+                f"{file} is cut short: {len(lost)} of {len(lost) + len(found)} tensors reach beyond its end "
+                f"({', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''})"
+            )
         for tensor in found:
             if tensor.name in tensors:
                 raise MalformedError(
@@ -149,8 +183,10 @@ def _assemble(
                     hint="One of the two shards does not belong here",
                 )
             tensors[tensor.name] = tensor
-    if index is not None:
-        _check_index(*index, tensors, notices)
+    if parts:
+        missing += gguf.check_parts(parts, how.partial)
+    if model.index is not None:
+        _check_index(model.index_name, model.index, tensors, notices, set(model.weights) if missing else None)
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
     if not ordered:
         raise UnsupportedError("holds no tensors", where=str(path))
@@ -159,8 +195,9 @@ def _assemble(
         derived, more = find_layouts(ordered, config, metadata, _small_reader(root, by_path))
         notices += more
     checkpoint = Checkpoint(
-        path, root, kind, files, weights, ordered, config, metadata, tokenizer, UNRESOLVED, tuple(notices), derived
-    )
+        path, root, kind, files, model.weights, ordered, config, metadata, tokenizer, UNRESOLVED, tuple(notices),
+        derived, missing=tuple(missing),
+    )  # fmt: skip
     architecture = resolve(kind, config, checkpoint.logical)
     return adapted(replace(checkpoint, architecture=architecture))
 
@@ -175,9 +212,18 @@ def _small_reader(root: Path, entries: dict[str, FileEntry]) -> Callable[[Tensor
     return read
 
 
-def _check_index(index_name: str, index: dict[str, str], tensors: dict[str, Tensor], notices: list[str]) -> None:
+def _check_index(
+    index_name: str,
+    index: Mapping[str, str],
+    tensors: dict[str, Tensor],
+    notices: list[str],
+    present: set[str] | None,
+) -> None:
+    """Hold an index against the shards; of partial evidence only what should be in a file that is there."""
     for name, file in index.items():
         tensor = tensors.get(name)
+        if present is not None and (file not in present or tensor is None):
+            continue
         if tensor is None or tensor.file != file:
             place = "no shard" if tensor is None else repr(tensor.file)
             raise MalformedError(

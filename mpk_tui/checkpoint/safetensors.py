@@ -37,19 +37,22 @@ class Header:
         tensors: In order of offset.
         metadata: The ``__metadata__`` strings.
         notices: What is odd but not wrong.
+        lost: Names of tensors that reach beyond the end of a file that was cut short; only where that is accepted.
     """
 
     tensors: tuple[Tensor, ...]
     metadata: Mapping[str, str]
     notices: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
 
-def read_header(source: Source, file: str) -> Header:
+def read_header(source: Source, file: str, *, partial: bool = False) -> Header:
     """Read and check a header.
 
     Args:
         source: The open file.
         file: Its path relative to the checkpoint, recorded in each tensor.
+        partial: Accept a file that was cut short; the tensors that reach beyond its end are named, not listed.
 
     Raises:
         MalformedError: The header contradicts the format or the file.
@@ -74,9 +77,11 @@ def read_header(source: Source, file: str) -> Header:
         raise LimitError(f"{len(header)} tensors (at most {MAX_TENSORS})", where=file)
     metadata = _metadata(header.pop("__metadata__", {}), file)
     start, size = 8 + length, source.size - 8 - length
-    tensors = [_tensor(name, entry, file, start, size) for name, entry in header.items()]
-    tensors.sort(key=lambda t: (t.offset, t.nbytes))
-    return Header(tuple(tensors), metadata, tuple(_check_cover(tensors, file, start, size)))
+    reach = 1 << 63 if partial else size
+    tensors = [_tensor(name, entry, file, start, reach) for name, entry in header.items()]
+    lost = tuple(t.name for t in tensors if t.offset + t.nbytes > start + size)
+    tensors = sorted((t for t in tensors if t.offset + t.nbytes <= start + size), key=lambda t: (t.offset, t.nbytes))
+    return Header(tuple(tensors), metadata, tuple(_check_cover(tensors, file, start, size)), lost)
 
 
 def _metadata(value: Any, file: str) -> dict[str, str]:

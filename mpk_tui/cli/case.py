@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.case import Case, actions, create_case, open_case, review
+from mpk_tui.case import Case, actions, artifacts, create_case, open_case, review
 from mpk_tui.case.state import CUSTODY, FACTS, ROLES, undone_entries
+from mpk_tui.cli.opening import add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.constitution.answers import ANSWERS, BASES, KINDS, Hop
 from mpk_tui.errors import ExitCode, UsageError
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     p.add_argument("--id", default="")
     p.add_argument("--label", default="")
     p.add_argument("--note", default="", help="where it came from, how it was acquired")
+    add_opening(p)
     p = add("remove", "take an artifact out of the examination (the journal keeps it)")
     p.add_argument("artifact", metavar="ID")
     p = add("fingerprint", "hash artifacts and keep their fingerprints")
@@ -126,27 +128,29 @@ def _set(case: Case, args: argparse.Namespace) -> int:
 
 
 def _add(case: Case, args: argparse.Namespace) -> int:
-    made = actions.add_artifact(case, args.path, role=args.role, id=args.id, label=args.label, note=args.note)
+    made = artifacts.add_artifact(
+        case, args.path, role=args.role, id=args.id, label=args.label, note=args.note, how=opening(args)
+    )
     emit(f"{made.id}  {made.role}  {made.label}")
     return ExitCode.OK
 
 
 def _remove(case: Case, args: argparse.Namespace) -> int:
-    actions.remove_artifact(case, args.artifact)
+    artifacts.remove_artifact(case, args.artifact)
     return ExitCode.OK
 
 
 def _fingerprint(case: Case, args: argparse.Namespace) -> int:
     chosen = args.artifacts or [a.id for a in case.state.artifacts.values() if not a.fingerprint]
     for name in chosen:
-        made = actions.fingerprint_artifact(case, name, progress_bar())
+        made = artifacts.fingerprint_artifact(case, name, progress_bar())
         emit(f"{name}  tensor root {made.root.hex()}")
     return ExitCode.OK
 
 
 def _rehash(case: Case, args: argparse.Namespace) -> int:
     chosen = args.artifacts or [a.id for a in case.state.artifacts.values() if a.fingerprint]
-    changed = [name for name in chosen if not actions.rehash_artifact(case, name, progress_bar())]
+    changed = [name for name in chosen if not artifacts.rehash_artifact(case, name, progress_bar())]
     for name in chosen:
         emit(f"{name}  {'CHANGED since its fingerprint' if name in changed else 'unchanged'}")
     return ExitCode.MISMATCH if changed else ExitCode.OK

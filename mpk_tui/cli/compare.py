@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.cli.opening import add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, progress_bar
 from mpk_tui.errors import ExitCode
 
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PARENT",
         help="further model that B may have been merged from, beside A; may be given several times",
     )
+    add_opening(parser)
     parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")
     parser.add_argument("--json", action="store_true", help="print the whole record as one JSON object")
     parser.add_argument("--fail-on", choices=["linked"], help="exit 60 if the finding proposes a link")
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from mpk_tui.lineage.compare import compare
 
-    record = compare(args.a, args.b, progress_bar(), along=args.along, others=args.others)
+    record = compare(args.a, args.b, progress_bar(), along=args.along, others=args.others, how=opening(args))
     if args.json:
         emit_json(record)
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mpk_tui.cli.opening import add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.errors import ExitCode, StorageError, UsageError
 from mpk_tui.fingerprint.record import SUFFIX, Fingerprint, write
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print one JSON object (one for each path, as a list of results)"
     )
     parser.add_argument("--brief", action="store_true", help="JSON without the tensor list: their count and root")
+    add_opening(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="hashing threads (default: all cores)")
 
 
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("two paths would write the same fingerprint file", hint="Run them one by one with -o FILE")
     found = []
     for path, target in zip(args.paths, targets, strict=True):
-        made = fingerprint(path, progress_bar(), None, args.threads)
+        made = fingerprint(path, progress_bar(), None, args.threads, opening(args))
         if target is not None:
             write(target, made)
             narrate(f"wrote {target}")
@@ -70,6 +72,11 @@ def _print(path: Path, made: Fingerprint) -> None:
     emit(f"  format       {made.format}, {made.family}, {made.scope}")
     stored = size(sum(t.nbytes for t in made.tensors))
     emit(f"  parameters   {made.parameters:,} in {len(made.tensors)} tensors, {stored}")
+    for layout, bits, count, elements in made.config.get("derived", ()):
+        width = f", {bits} bits" if bits else ""
+        emit(f"  computed     {count} weights from {layout}{width}: {elements:,} parameters")
+    for sentence in made.missing:
+        emit(f"  missing      {sentence}")
     emit(f"  tensor root  {made.root.hex()}")
     emit(f"  fingerprint  {made.digest.hex()}")
     for f in made.files:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from mpk_tui.case import Case, actions, review
+from mpk_tui.case import Case, actions, artifacts, review
 from mpk_tui.case.state import ROLES
 from mpk_tui.cli.output import emit, progress_bar
 from mpk_tui.constitution import norm
@@ -36,7 +36,7 @@ def wizard(case: Case, lines: TextIO) -> int:
         _artifacts(case, ask)
         for a in [a for a in case.state.artifacts.values() if not a.fingerprint]:
             emit(f"Fingerprinting {a.id} …")
-            actions.fingerprint_artifact(case, a.id, progress_bar())
+            artifacts.fingerprint_artifact(case, a.id, progress_bar())
         for pair in case.state.pairs:
             if pair not in case.state.comparisons:
                 emit(f"Comparing {pair} …")
@@ -56,7 +56,7 @@ def _artifacts(case: Case, ask: Ask) -> None:
         while role not in {a.role for a in case.state.artifacts.values()}:
             path = ask(f"Path of the {role}:")
             try:
-                made = actions.add_artifact(case, Path(path), role=role)
+                made = artifacts.add_artifact(case, Path(path), role=role)
                 emit(f"{made.id} is {made.label}")
             except MpkError as error:
                 emit(error.diagnosis())

@@ -52,6 +52,12 @@ _ALONE = frozenset({"c1"})
 """Conditions that a comparison alone cannot carry: weights show a common ancestor, not a direct step."""
 
 
+PARTIAL = (
+    "The evidence is partial: only the parts that were at hand were examined, so that no exclusion is established and "
+    "identity is not stated."
+)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What follows from the answers and the evidence.
@@ -110,6 +116,7 @@ def decide(
     items = {e.id: e for e in evidence}
     conflicts: list[str] = []
     gaps: list[str] = []
+    parts = (PARTIAL,) if partial else ()
     held = [c for c in norm.order if _holds(norm, answers.get(c), items, conflicts, gaps)]
     denials = sorted(e.id for e in items.values() if e.kind == "denial")
     if denials and held and not _checkpoint_support(held, answers, items):
@@ -126,12 +133,15 @@ def decide(
     established = [x for x in claimed if _supported(norm, answers[x], items) and not partial]
     if held:
         conflicts += _clashes(norm, answers, held, claimed)
-        return _linked(norm, answers, items, held, mechanisms, statements, conflicts, gaps)
+        return _linked(norm, answers, items, held, mechanisms, [*statements, *parts], conflicts, gaps)
     gaps += [
         f"exclusion {x} is answered met, but no admissible evidence supports it"
         for x in claimed
-        if x not in established
+        if x not in established and not partial
     ]
+    if partial and claimed:
+        gaps.append(f"exclusion {claimed[0]} is answered met, but the evidence is partial and establishes none")
+    statements += parts
     if established:
         names = "; ".join(f"{x} {norm.exclusions[x].title.lower()}" for x in established)
         return Verdict(

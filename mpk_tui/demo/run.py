@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.case import Case, actions, create_case, review
+from mpk_tui.case import Case, actions, artifacts, create_case, review
 from mpk_tui.constitution import norm
 from mpk_tui.constitution.verdict import Verdict
 from mpk_tui.errors import StorageError
@@ -99,7 +99,7 @@ def run_case(out: Path, say: Say, report: Report = silent) -> CaseResult:
         verdicts = {pair: review.verdict(case, pair) for pair in (LINKED_PAIR, TWIN_PAIR)}
         say("9 Review")
         for artifact in list(case.state.artifacts.values()):
-            same = actions.rehash_artifact(case, artifact.id, report)
+            same = artifacts.rehash_artifact(case, artifact.id, report)
             say(f"  {artifact.id} hashed again after the analysis: {'unchanged' if same else 'CHANGED'}")
         for pair, found in verdicts.items():
             _explain(case, pair, found, say)
@@ -116,11 +116,11 @@ def _collect(case: Case, out: Path, say: Say, report: Report) -> None:
         ("base", "reference", "first reference"),
         ("twin", "reference", "second reference: same config, vocabulary, text and recipe as the first"),
     ):
-        made = actions.add_artifact(case, out / COPIES / name, role=role, label=name, note=note)
+        made = artifacts.add_artifact(case, out / COPIES / name, role=role, label=name, note=note)
         say(f"  {made.id} {role:<9} {name:<9} {note}")
     say("3 Fingerprint")
     for artifact in list(case.state.artifacts.values()):
-        fingerprint = actions.fingerprint_artifact(case, artifact.id, report)
+        fingerprint = artifacts.fingerprint_artifact(case, artifact.id, report)
         say(f"  {artifact.id} {len(fingerprint.tensors)} tensors, {fingerprint.parameters:,} parameters")
         say(f"     tensor root {fingerprint.root.hex()}")
 

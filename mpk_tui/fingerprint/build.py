@@ -7,7 +7,7 @@ from typing import Any
 
 from mpk_tui import __version__, canonical, hashtree
 from mpk_tui.checkpoint.model import Checkpoint
-from mpk_tui.checkpoint.open import open_checkpoint
+from mpk_tui.checkpoint.open import PLAIN, Opening, open_checkpoint
 from mpk_tui.fingerprint.hashing import hash_checkpoint
 from mpk_tui.fingerprint.record import Fingerprint
 from mpk_tui.progress import CancelToken, Report, silent
@@ -18,6 +18,7 @@ def fingerprint(
     report: Report = silent,
     cancel: CancelToken | None = None,
     threads: int | None = None,
+    how: Opening = PLAIN,
 ) -> Fingerprint:
     """Read a checkpoint once and say what it is.
 
@@ -26,6 +27,7 @@ def fingerprint(
         report: Progress, in bytes while hashing and in layers while computing features.
         cancel: Polled between chunks.
         threads: Hashing threads.
+        how: How a path is opened.
 
     Raises:
         MpkError: Whatever reading, hashing or decoding refuses.
@@ -34,7 +36,7 @@ def fingerprint(
     from mpk_tui.fingerprint.features import compute
 
     cancel = cancel or CancelToken()
-    checkpoint = path if isinstance(path, Checkpoint) else open_checkpoint(path, cancel)
+    checkpoint = path if isinstance(path, Checkpoint) else open_checkpoint(path, cancel, how)
     hashes = hash_checkpoint(checkpoint, report, cancel, threads)
     with WeightReader(checkpoint) as reader:
         features = compute(checkpoint, reader, report, cancel)
@@ -56,11 +58,13 @@ def fingerprint(
             "tied": arch.tied,
             "claims": _claims(checkpoint.config),
             **_computed(checkpoint),
+            **({"missing": list(checkpoint.missing)} if checkpoint.missing else {}),
+            **({"adapter": checkpoint.adapter.plain()} if checkpoint.adapter is not None else {}),
         },
         tokenizer=_tokenizer_facts(checkpoint),
         metadata=checkpoint.metadata,
         features={f.id: f for f in features},
-        notices=checkpoint.notices + arch.notices,
+        notices=checkpoint.notices + arch.notices + _about_adapter(checkpoint),
     )
 
 
@@ -79,6 +83,17 @@ def _computed(checkpoint: Checkpoint) -> dict[str, Any]:
         "derived": [[layout, bits, *count] for (layout, bits), count in sorted(kinds.items())],
         "parameters": sum(t.elements for t in checkpoint.logical.values()),
     }
+
+
+def _about_adapter(checkpoint: Checkpoint) -> tuple[str, ...]:
+    if checkpoint.adapter is None:
+        return ()
+    about = f"adapter: {checkpoint.adapter.sentence()}"
+    if checkpoint.roots:
+        return (f"{about}; examined together with the base that was given",)
+    return (
+        f"{about}; alone it names its base by that claim only: give the base (--base) to examine what the two make",
+    )
 
 
 _CLAIMS = (

@@ -88,6 +88,12 @@ class Fingerprint:
         return hashtree.sha256(self.to_bytes())
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """What is known to be missing of the checkpoint, as sentences; empty for whole evidence."""
+        stated = self.config.get("missing", ())
+        return tuple(map(str, stated)) if isinstance(stated, list | tuple) else ()
+
+    @property
     def parameters(self) -> int:
         """Number of elements of the model's weights: of the stored tensors, or what is computed from them."""
         computed = self.config.get("parameters")

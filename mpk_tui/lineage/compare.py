@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from mpk_tui import __version__
+from mpk_tui.checkpoint.open import PLAIN, Opening
+from mpk_tui.errors import UsageError
 from mpk_tui.fingerprint.gauge import ROLES
 from mpk_tui.lineage import (
     channels,
@@ -53,6 +55,7 @@ def compare(
     *,
     along: Sequence[Path] = (),
     others: Sequence[Path] = (),
+    how: Opening | tuple[Opening, Opening] = PLAIN,
 ) -> dict[str, Any]:
     """Compare two checkpoints or fingerprint files.
 
@@ -63,6 +66,7 @@ def compare(
         cancel: Polled between blocks, layers and matrices.
         along: Checkpoints from A's training, earliest first.
         others: Further models that B may have been merged from, beside A.
+        how: How checkpoints are opened, or how A and how B is.
 
     Returns:
         The record (schema ``mpk-tui/compare/1``): JSON- and canonical-msgpack-able, the same on every run.
@@ -72,7 +76,15 @@ def compare(
     """
     cancel = cancel or CancelToken()
     with ExitStack() as opened:
-        left, right, *more = (opened.enter_context(open_side(path, report, cancel)) for path in (a, b, *along, *others))
+        first, second = how if isinstance(how, tuple) else (how, how)
+        rest = replace(first, base=None, model="")
+        ways = (first, second, *(rest for _ in (*along, *others)))
+        paths = (a, b, *along, *others)
+        left, right, *more = (
+            opened.enter_context(open_side(path, report, cancel, way)) for path, way in zip(paths, ways, strict=True)
+        )
+        if (first.base or second.base) and not any(s.weights and s.weights.checkpoint.roots for s in (left, right)):
+            raise UsageError("a base was given, but neither model is an adapter", where=str(first.base or second.base))
         return compare_sides(left, right, report, cancel, along=more[: len(along)], others=more[len(along) :])
 
 
@@ -103,7 +115,10 @@ def compare_sides(
     a, b = borrow(a, b)
     found = _measure(a, b, report, cancel)
     way = trajectory.follow(a, b, list(along), report, cancel) if along else None
-    finding = findings.decide(Evidence(found.identity, found.tests, found.retention, found.parts, found.equal, way))
+    missing = tuple(f"{n}: {m}" for n, s in (("A", a), ("B", b)) for m in s.fingerprint.missing)
+    finding = findings.decide(
+        Evidence(found.identity, found.tests, found.retention, found.parts, found.equal, way, missing)
+    )
     mixture = merge.decompose(b, [a, *others], None, report, cancel) if others else None
     ranked = mechanisms.propose(
         finding, a, b, found.identity, found.units.layer_map, report, cancel, found.tests, mixture
@@ -225,6 +240,11 @@ def _limits(a: Side, b: Side, finding: str) -> list[str]:
         out.append(
             "A fingerprint file stands for at least one side: values, casts, attention and mechanisms could not be "
             "looked at, and learned structure was compared from sketches of a few matrices."
+        )
+    if a.fingerprint.missing or b.fingerprint.missing:
+        out.append(
+            "The evidence is partial: what is missing was not looked at, so that neither identity nor an exclusion is "
+            "established by this comparison."
         )
     if finding in (findings.NONE_FOUND, findings.NOT_COMPARABLE):
         out.append("No correspondence is not the same as independent: it says what was not found by these tests.")

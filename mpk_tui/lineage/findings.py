@@ -83,6 +83,7 @@ class Evidence:
         parts: Parts that correspond where the whole does not, each with its own discriminator.
         equal: Matrices equal byte for byte that hold learned structure.
         trajectory: B seen from A's training, or None where no checkpoints of it were given.
+        missing: What is known to be missing on either side; empty for whole evidence.
     """
 
     identity: Identity
@@ -91,6 +92,7 @@ class Evidence:
     parts: tuple[Part, ...] = ()
     equal: tuple[str, ...] = ()
     trajectory: Trajectory | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def against(self) -> bool:
@@ -131,6 +133,25 @@ def is_whole(tests: list[UnitTest]) -> bool:
 
 def decide(evidence: Evidence) -> Finding:
     """The finding for a pair."""
+    finding = _decide(evidence)
+    return _of_parts(finding, evidence) if evidence.missing else finding
+
+
+def _of_parts(finding: Finding, evidence: Evidence) -> Finding:
+    """What partial evidence leaves of a finding: no identity, nothing that an exclusion could rest on."""
+    shown = "; ".join(evidence.missing[:3]) + (
+        f"; and {len(evidence.missing) - 3} more" if len(evidence.missing) > 3 else ""
+    )
+    here = f"the evidence is partial ({shown})"
+    name, sentence = finding.name, finding.sentence
+    if name in (IDENTICAL, REFORMATTED):
+        name, sentence = NEAR_IDENTICAL, f"{sentence}, as far as they are here; what is missing may differ"
+    elif name == SHARED_INIT:
+        name, sentence = UNRESOLVED, f"{sentence}. Partial evidence establishes no exclusion, so this is not resolved"
+    return Finding(name, f"{sentence}; {here}", finding.log_p, finding.families)
+
+
+def _decide(evidence: Evidence) -> Finding:
     identity, tests = evidence.identity, evidence.tests
     log_p, families = combined(tests)
     by_identity = _by_identity(identity)

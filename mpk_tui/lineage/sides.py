@@ -10,7 +10,7 @@ from typing import Any
 
 from mpk_tui.checkpoint.arrays import WeightReader
 from mpk_tui.checkpoint.model import COLUMN_MAJOR, Architecture, Checkpoint, Part
-from mpk_tui.checkpoint.open import open_checkpoint
+from mpk_tui.checkpoint.open import PLAIN, Opening, open_checkpoint
 from mpk_tui.fingerprint import record
 from mpk_tui.fingerprint.build import fingerprint
 from mpk_tui.fingerprint.record import Fingerprint
@@ -73,12 +73,19 @@ class Side:
             "tensors": len(fp.tensors),
             "root": fp.root.hex(),
             "fingerprint": fp.digest.hex(),
+            **({"missing": list(fp.missing)} if fp.missing else {}),
         }
 
 
 @contextmanager
-def open_side(path: Path, report: Report, cancel: CancelToken) -> Iterator[Side]:
+def open_side(path: Path, report: Report, cancel: CancelToken, how: Opening = PLAIN) -> Iterator[Side]:
     """Open a checkpoint or a fingerprint file; the weights stay open until the end of the block.
+
+    Args:
+        path: What was named.
+        report: Progress of hashing and measuring.
+        cancel: Polled between chunks.
+        how: How a checkpoint is opened.
 
     Raises:
         MpkError: Whatever reading refuses.
@@ -87,7 +94,7 @@ def open_side(path: Path, report: Report, cancel: CancelToken) -> Iterator[Side]
     if record.looks_like_fingerprint(path):
         yield Side(label, record.read(path), None)
         return
-    checkpoint = open_checkpoint(path, cancel)
+    checkpoint = open_checkpoint(path, cancel, how)
     made = fingerprint(checkpoint, report, cancel)
     with WeightReader(checkpoint) as reader:
         yield Side(label, made, Weights(checkpoint, reader))

@@ -74,8 +74,9 @@ FINGERPRINT = record(
 _SIDE = record(
     {
         "label": STR, "kind": choice("checkpoint", "fingerprint"), "format": STR, "family": STR, "scope": STR,
-        "parameters": COUNT, "tensors": COUNT, "root": HEX, "fingerprint": HEX,
-    }
+        "parameters": COUNT, "tensors": COUNT, "root": HEX, "fingerprint": HEX, "missing": listing(STR),
+    },
+    optional=("missing",),
 )  # fmt: skip
 _LAYER = record(
     {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
-from mpk_tui.case import actions, review
+from mpk_tui.case import actions, artifacts, review
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import Artifact, undone_entries
 from mpk_tui.case.store import JOURNAL, Case, create_case, open_case
@@ -267,11 +267,11 @@ class Session:
 
             if not looks_like_fingerprint(where):
                 open_checkpoint(where)
-        actions.add_artifact(self.case, where, role=role, label=label, note=note)
+        artifacts.add_artifact(self.case, where, role=role, label=label, note=note)
 
     def remove_artifact(self, artifact: str) -> None:
         """Take one out of the examination."""
-        actions.remove_artifact(self.case, artifact)
+        artifacts.remove_artifact(self.case, artifact)
 
     def about_artifact(self, artifact: Artifact) -> list[str]:
         """An artifact in full."""
@@ -287,11 +287,11 @@ class Session:
 
     def fingerprinting(self, artifact: str) -> Callable[[Report, CancelToken], Any]:
         """Work for a thread."""
-        return partial(actions.measure_fingerprint, self.case.state.artifacts[artifact])
+        return partial(artifacts.measure_fingerprint, self.case.state.artifacts[artifact])
 
     def record_fingerprint(self, artifact: str, made: Fingerprint) -> None:
         """Journal what a thread made."""
-        actions.record_fingerprint(self.case, artifact, made)
+        artifacts.record_fingerprint(self.case, artifact, made)
         self._fingerprints[self.case.state.artifacts[artifact].fingerprint] = made
 
     def fingerprint(self, artifact: str) -> Fingerprint | None:
@@ -301,7 +301,7 @@ class Session:
             return None
         if digest not in self._fingerprints:
             try:
-                self._fingerprints[digest] = actions.stored_fingerprint(self.case, artifact)
+                self._fingerprints[digest] = artifacts.stored_fingerprint(self.case, artifact)
             except MpkError as error:
                 self.faults[artifact] = error.diagnosis()
                 return None

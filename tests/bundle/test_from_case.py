@@ -15,13 +15,12 @@ from mpk_tui.bundle import dsse, envelope, manifest
 from mpk_tui.case import create_case, open_case
 from mpk_tui.case.actions import (
     accept_proposals,
-    add_artifact,
     add_evidence,
     compare_pair,
-    fingerprint_artifact,
     note,
     set_rationale,
 )
+from mpk_tui.case.artifacts import add_artifact, fingerprint_artifact
 from mpk_tui.cli import main
 from mpk_tui.errors import ExitCode
 from mpk_tui.keys import private

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.case import Case, actions, create_case, open_case, review
+from mpk_tui.case import Case, actions, artifacts, create_case, open_case, review
 from mpk_tui.case.journal import read_journal
 from mpk_tui.case.state import fold
 from mpk_tui.errors import MalformedError, StorageError, UsageError
@@ -34,7 +34,7 @@ def add_pair(case: Case, tmp_path: Path) -> str:
     for role in ("subject", "reference"):
         path = tmp_path / f"{role}.safetensors"
         path.write_bytes(b"")
-        actions.add_artifact(case, path, role=role)
+        artifacts.add_artifact(case, path, role=role)
     return case.state.pairs[0]
 
 
@@ -208,8 +208,8 @@ def test_bad_acts_are_refused_and_leave_no_trace(case: Case, tmp_path: Path) -> 
         lambda: actions.add_evidence(case, pair, kind="a"),
         lambda: actions.add_evidence(case, pair, kind="b", source="x"),
         lambda: actions.evidence_from_comparison(case, pair),
-        lambda: actions.add_artifact(case, tmp_path / "nothing", role="subject"),
-        lambda: actions.add_artifact(case, tmp_path, role="friend"),
+        lambda: artifacts.add_artifact(case, tmp_path / "nothing", role="subject"),
+        lambda: artifacts.add_artifact(case, tmp_path, role="friend"),
         lambda: actions.note(case, " "),
         lambda: actions.custody(case, "steal", "x"),
     ):

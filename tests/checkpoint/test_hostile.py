@@ -195,7 +195,7 @@ def _shard_gap(folder: Path) -> None:
         (_link_out, StorageError, "not followed"),
         (_broken_link, StorageError, "not followed"),
         (_fifo, StorageError, "not a regular file"),
-        (_several, UsageError, "several models: x.gguf, y.gguf"),
+        (_several, UsageError, "several models: x.gguf"),
         (_two_formats, UsageError, "several models"),
         (_nothing, UnsupportedError, "no weights here"),
         (_pickle, MalformedError, "pytorch_model.bin"),

@@ -11,7 +11,7 @@ from textual.widgets import Input, TextArea
 from tiny_models import checkpoint, weights
 from tui_driver import NARROW, SMALL, WIDE, drive, keys, paste, picture, until
 
-from mpk_tui.case import actions, create_case, open_case
+from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.drafts import FILE
 
@@ -37,11 +37,11 @@ def case(tmp_path: Path) -> Path:
 def begun(case: Path, models: tuple[Path, Path], *, compared: bool = True) -> None:
     """Fill a case up to the comparison without the interface."""
     with open_case(case) as c:
-        actions.add_artifact(c, models[1], role="subject", label="suspect")
-        actions.add_artifact(c, models[0], role="reference", label="base")
+        artifacts.add_artifact(c, models[1], role="subject", label="suspect")
+        artifacts.add_artifact(c, models[0], role="reference", label="base")
         if compared:
             for artifact in ("S1", "R1"):
-                actions.fingerprint_artifact(c, artifact)
+                artifacts.fingerprint_artifact(c, artifact)
             actions.compare_pair(c)
 
 
@@ -288,10 +288,10 @@ def test_hostile_labels_and_names_reach_no_terminal(tmp_path: Path, case: Path) 
     base, bad = checkpoint(tmp_path / "base", good), checkpoint(tmp_path / "bad", evil)
     with open_case(case) as c:
         actions.set_facts(c, title=HOSTILE, exhibit=HOSTILE)
-        actions.add_artifact(c, bad, role="subject", label=HOSTILE)
-        actions.add_artifact(c, base, role="reference")
+        artifacts.add_artifact(c, bad, role="subject", label=HOSTILE)
+        artifacts.add_artifact(c, base, role="reference")
         for artifact in ("S1", "R1"):
-            actions.fingerprint_artifact(c, artifact)
+            artifacts.fingerprint_artifact(c, artifact)
         actions.compare_pair(c)
         actions.add_evidence(c, "S1:R1", kind="context", source=HOSTILE, excerpt=HOSTILE, locator=HOSTILE)
         actions.answer(c, "c1", "not-met", pair="S1:R1", reason=HOSTILE)
@@ -338,7 +338,7 @@ def test_resize_keeps_the_screen_and_shows_panes(case: Path, models: tuple[Path,
 def test_several_pairs_turn_with_brackets(case: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
     begun(case, models, compared=False)
     with open_case(case) as c:
-        actions.add_artifact(c, checkpoint(tmp_path / "other", weights(2)), role="reference", label="other")
+        artifacts.add_artifact(c, checkpoint(tmp_path / "other", weights(2)), role="reference", label="other")
     app = Workbench(case)
 
     async def script(pilot: Pilot[Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from tui_driver import NARROW, SMALL, WIDE, drive, keys, picture
 
-from mpk_tui.case import actions, create_case
+from mpk_tui.case import actions, artifacts, create_case
 from mpk_tui.tui.app import Workbench
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,8 +29,8 @@ def test_screen(name: str, pressed: tuple[str, ...], size: tuple[int, int], tmp_
     for model in ("one", "two"):
         (tmp_path / model).mkdir()
     with create_case(tmp_path / "case", id="T-1", title="Test", examiner="Kim", exhibit="E", purpose="P") as c:
-        actions.add_artifact(c, tmp_path / "one", role="subject")
-        actions.add_artifact(c, tmp_path / "two", role="reference")
+        artifacts.add_artifact(c, tmp_path / "one", role="subject")
+        artifacts.add_artifact(c, tmp_path / "two", role="reference")
         actions.answer(c, "c4", "not-met", reason="the hashes differ")
     app = Workbench(tmp_path / "case")
 

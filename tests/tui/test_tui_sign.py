@@ -14,7 +14,7 @@ from tui_driver import NARROW, SMALL, drive, keys, paste, picture, until
 
 from mpk_tui.bundle.trust import single_key
 from mpk_tui.bundle.verify import verify
-from mpk_tui.case import actions, create_case, open_case
+from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.keys import private, public
 from mpk_tui.keys.passphrase import Passphrase
 from mpk_tui.tui.app import Workbench
@@ -28,10 +28,10 @@ def case(tmp_path: Path) -> Path:
     base = checkpoint(tmp_path / "base", weights(1))
     copy = checkpoint(tmp_path / "copy", weights(1))
     with create_case(tmp_path / "case", id="T-1", title="Test", examiner="Kim") as c:
-        actions.add_artifact(c, copy, role="subject", label="suspect[/]\x1b[2J")
-        actions.add_artifact(c, base, role="reference")
+        artifacts.add_artifact(c, copy, role="subject", label="suspect[/]\x1b[2J")
+        artifacts.add_artifact(c, base, role="reference")
         for artifact in ("S1", "R1"):
-            actions.fingerprint_artifact(c, artifact)
+            artifacts.fingerprint_artifact(c, artifact)
         actions.compare_pair(c)
         actions.accept_proposals(c)
         for question in ("c1", "c2", "c3", "c5"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tiny_models import checkpoint, weights
 
-from mpk_tui.case import actions, create_case, open_case
+from mpk_tui.case import artifacts, create_case, open_case
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -74,7 +74,7 @@ def test_kill_and_hang_up_lose_nothing(tmp_path: Path, terminal: Terminal) -> No
     case = tmp_path / "c1"
     with create_case(case, id="T-1", title="Test", examiner="Kim") as c:
         for name, role, seed in (("s", "subject", 1), ("r", "reference", 2)):
-            actions.add_artifact(c, checkpoint(tmp_path / name, weights(seed)), role=role)
+            artifacts.add_artifact(c, checkpoint(tmp_path / name, weights(seed)), role=role)
     command = f"{sys.executable} -m mpk_tui {case.name}; echo ended with $?"
 
     def pid() -> int:

@@ -1,0 +1,163 @@
+"""Artifacts of a case: taken in, fingerprinted, hashed again, taken out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mpk_tui import hashtree
+from mpk_tui.case.journal import Entry
+from mpk_tui.case.state import ROLES, Artifact
+from mpk_tui.case.store import BASE, FINGERPRINTS, PATHS, SLUG, Case
+from mpk_tui.checkpoint.open import PLAIN, Opening
+from mpk_tui.errors import StorageError, UsageError
+from mpk_tui.fingerprint.record import Fingerprint, looks_like_fingerprint
+from mpk_tui.fingerprint.record import read as read_fingerprint
+from mpk_tui.progress import CancelToken, Report, silent
+
+
+def add_artifact(
+    case: Case,
+    path: Path,
+    *,
+    role: str,
+    id: str = "",
+    label: str = "",
+    note: str = "",
+    how: Opening = PLAIN,
+) -> Artifact:
+    """Put a checkpoint or a fingerprint file under examination; nothing is read yet.
+
+    Args:
+        case: The case.
+        path: Where it lies.
+        role: One of `ROLES`.
+        id: Short name; the next free one of its role by default.
+        label: What people call it.
+        note: Where it came from, how it was copied.
+        how: Whether parts may be missing, which of several models is meant, and the base of an adapter.
+
+    Raises:
+        UsageError: The role or id cannot be used.
+        StorageError: There is nothing at the path.
+    """
+    if role not in ROLES:
+        raise UsageError(f"role {role!r}; known are {', '.join(ROLES)}")
+    if not path.exists():
+        raise StorageError("there is nothing at this path", where=str(path))
+    absolute = str(Path(os.path.abspath(path)))
+    try:
+        absolute.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "a path that is not UTF-8 cannot be journalled", where=repr(absolute), hint="Rename it"
+        ) from None
+    name = id or _free_id(case, role)
+    if not SLUG.match(name) or ":" in name:
+        raise UsageError("an artifact id has letters, digits and _ . - only", where=repr(name[:80]))
+    if name in case.state.artifacts:
+        raise UsageError(f"the id {name!r} is taken", hint="Give another with --id")
+    last = Path(absolute).name or "root"
+    case.keep(PATHS, name, absolute.encode())
+    facts = {"id": name, "role": role, "label": label or last, "name": last, "note": note}
+    if how.partial:
+        facts["partial"] = "yes"
+    if how.model:
+        facts["model"] = how.model
+    if how.base is not None:
+        if not how.base.exists():
+            raise StorageError("there is nothing at this path", where=str(how.base))
+        base = Path(os.path.abspath(how.base))
+        case.keep(PATHS, f"{name}{BASE}", os.fsencode(base))
+        facts["base"] = base.name or "root"
+    case.append("artifact", facts)
+    return case.state.artifacts[name]
+
+
+def _free_id(case: Case, role: str) -> str:
+    stem = {"subject": "S", "reference": "R", "adapter": "A", "tokenizer": "T"}[role]
+    n = 1
+    while f"{stem}{n}" in case.state.artifacts:
+        n += 1
+    return f"{stem}{n}"
+
+
+def remove_artifact(case: Case, id: str) -> Entry:
+    """Take an artifact out of the examination, with all that was said about it; the journal keeps it."""
+    find_artifact(case, id)
+    return case.append("artifact_removed", {"id": id})
+
+
+def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
+    """Keep a fingerprint in the case and journal its digests (``hash_before``)."""
+    find_artifact(case, id)
+    data = fingerprint.to_bytes()
+    case.keep(FINGERPRINTS, f"{id}.mpkf", data)
+    facts = {
+        "id": id,
+        "fingerprint": hashtree.sha256(data).hex(),
+        "root": fingerprint.root.hex(),
+        "scope": fingerprint.scope,
+        **({} if not fingerprint.missing else {"complete": "no"}),
+    }
+    return case.append("hash_before", facts, obj=fingerprint.root)
+
+
+def fingerprint_artifact(
+    case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None
+) -> Fingerprint:
+    """Fingerprint one artifact and record it."""
+    made = measure_fingerprint(find_artifact(case, id), report, cancel)
+    record_fingerprint(case, id, made)
+    return made
+
+
+def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None) -> bool:
+    """Hash an artifact again after the analysis and journal whether it is unchanged (``hash_after``)."""
+    artifact = find_artifact(case, id)
+    if not artifact.fingerprint:
+        raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
+    made = measure_fingerprint(artifact, report, cancel)
+    before = stored_fingerprint(case, id)
+    same = (made.root, made.files) == (before.root, before.files)
+    case.append("hash_after", {"id": id, "root": made.root.hex()}, obj=made.root, result="same" if same else "changed")
+    return same
+
+
+def measure_fingerprint(artifact: Artifact, report: Report = silent, cancel: CancelToken | None = None) -> Fingerprint:
+    """The fingerprint of an artifact, not recorded: what a thread may do while the case goes on."""
+    from mpk_tui.fingerprint.build import fingerprint
+
+    path = Path(artifact.path)
+    if looks_like_fingerprint(path):
+        return read_fingerprint(path)
+    return fingerprint(path, report, cancel, how=opening_of(artifact))
+
+
+def opening_of(artifact: Artifact) -> Opening:
+    """How an artifact's path is opened, as was said when it was taken in."""
+    return Opening(artifact.model, artifact.partial, Path(artifact.base) if artifact.base else None)
+
+
+def stored_fingerprint(case: Case, id: str) -> Fingerprint:
+    """The recorded fingerprint of an artifact.
+
+    Raises:
+        UsageError: It has none yet.
+    """
+    artifact = find_artifact(case, id)
+    if not artifact.fingerprint:
+        raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
+    return Fingerprint.from_bytes(case.kept(FINGERPRINTS, f"{id}.mpkf", artifact.fingerprint), where=f"{id}.mpkf")
+
+
+def find_artifact(case: Case, id: str) -> Artifact:
+    """An artifact by its id.
+
+    Raises:
+        UsageError: The case has none of it.
+    """
+    found = case.state.artifacts.get(id)
+    if found is None:
+        raise UsageError(f"no artifact {id!r}", hint=f"Known: {', '.join(case.state.artifacts) or 'none'}")
+    return found
