@@ -21,6 +21,8 @@ COMMANDS = {
     "fingerprint": "hash a checkpoint and compute its lineage features",
     "compare": "compare two checkpoints or fingerprint files",
     "explain": "say in plain words what a comparison found and what it does not mean",
+    "files": "list what else lies in a folder, or how two folders differ in it; never runs any of it",
+    "hashes": "make acquisition hash lists, or hold a folder against some",
     "case": "keep a case: artifacts, evidence, answers, verdict",
     "bundle": "build, sign and show evidence bundles",
     "verify": "check a bundle offline, optionally against a local checkpoint",
