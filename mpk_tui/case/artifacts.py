@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from mpk_tui import hashtree
+from mpk_tui.case.intake import Intake, keep_intake
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import ROLES, Artifact
 from mpk_tui.case.store import BASE, FINGERPRINTS, PATHS, SLUG, Case
@@ -25,8 +26,9 @@ def add_artifact(
     label: str = "",
     note: str = "",
     how: Opening = PLAIN,
+    intake: Intake | None = None,
 ) -> Artifact:
-    """Put a checkpoint or a fingerprint file under examination; nothing is read yet.
+    """Put a checkpoint or a fingerprint file under examination; nothing is read, except by `measure_intake` before.
 
     Args:
         case: The case.
@@ -36,13 +38,13 @@ def add_artifact(
         label: What people call it.
         note: Where it came from, how it was copied.
         how: Whether parts may be missing, which of several models is meant, and the base of an adapter.
+        intake: The artifact held against acquisition hash lists, from `mpk_tui.case.intake.measure_intake`.
 
     Raises:
         UsageError: The role or id cannot be used.
         StorageError: There is nothing at the path.
     """
-    if role not in ROLES:
-        raise UsageError(f"role {role!r}; known are {', '.join(ROLES)}")
+    name = check_free(case, role, id)
     if not path.exists():
         raise StorageError("there is nothing at this path", where=str(path))
     absolute = str(Path(os.path.abspath(path)))
@@ -52,11 +54,6 @@ def add_artifact(
         raise UsageError(
             "a path that is not UTF-8 cannot be journalled", where=repr(absolute), hint="Rename it"
         ) from None
-    name = id or _free_id(case, role)
-    if not SLUG.match(name) or ":" in name:
-        raise UsageError("an artifact id has letters, digits and _ . - only", where=repr(name[:80]))
-    if name in case.state.artifacts:
-        raise UsageError(f"the id {name!r} is taken", hint="Give another with --id")
     last = Path(absolute).name or "root"
     case.keep(PATHS, name, absolute.encode())
     facts = {"id": name, "role": role, "label": label or last, "name": last, "note": note}
@@ -70,8 +67,25 @@ def add_artifact(
         base = Path(os.path.abspath(how.base))
         case.keep(PATHS, f"{name}{BASE}", os.fsencode(base))
         facts["base"] = base.name or "root"
-    case.append("artifact", facts)
+    result = None if intake is None else keep_intake(case, intake)
+    case.append("artifact", facts, result=result)
     return case.state.artifacts[name]
+
+
+def check_free(case: Case, role: str, id: str = "") -> str:
+    """The id that an artifact of this role would get, given or the next free one.
+
+    Raises:
+        UsageError: The role or id cannot be used.
+    """
+    if role not in ROLES:
+        raise UsageError(f"role {role!r}; known are {', '.join(ROLES)}")
+    name = id or _free_id(case, role)
+    if not SLUG.match(name) or ":" in name:
+        raise UsageError("an artifact id has letters, digits and _ . - only", where=repr(name[:80]))
+    if name in case.state.artifacts:
+        raise UsageError(f"the id {name!r} is taken", hint="Give another with --id")
+    return name
 
 
 def _free_id(case: Case, role: str) -> str:

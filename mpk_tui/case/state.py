@@ -33,6 +33,8 @@ class Artifact:
         model: Which of several models of a folder, or empty.
         base: For an adapter that is examined together with its base: path of the base on this machine.
         complete: Nothing was missing when it was fingerprinted.
+        lists: What each acquisition hash list said at intake, one sentence a list.
+        mismatch: Why files that contradict a list were taken in all the same, or empty.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Artifact:
     model: str = ""
     base: str = ""
     complete: bool = True
+    lists: tuple[str, ...] = ()
+    mismatch: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,9 +151,17 @@ def _artifact(s: CaseState, e: Entry) -> CaseState:
     p = _strings(e.params)
     made = Artifact(
         p["id"], p["role"], p["label"], name=p["name"], note=p["note"], partial=p.get("partial") == "yes",
-        model=p.get("model", ""), base=p.get("base", ""),
+        model=p.get("model", ""), base=p.get("base", ""), **_intake(e.result),
     )  # fmt: skip
     return replace(s, artifacts={**s.artifacts, made.id: made})
+
+
+def _intake(result: Any) -> dict[str, Any]:
+    """What the entry's result says of hash lists; entries of artifacts that were held against none have no result."""
+    if not isinstance(result, Mapping) or "hash_lists" not in result:
+        return {}
+    said = tuple(f"{found['list']}: {found['sentence']}" for found in result["hash_lists"])
+    return {"lists": said, "mismatch": str(result.get("accepted_mismatch", ""))}
 
 
 def _artifact_removed(s: CaseState, e: Entry) -> CaseState:

@@ -33,7 +33,7 @@ _TAGS = {
 _DIGITS = {algorithm: digits for digits, algorithm in LENGTHS.items()} | {"blake2b": 128}
 _IGNORED = frozenset({"tiger", "whirlpool"})
 
-_TAGGED = re.compile(r"([A-Za-z0-9][A-Za-z0-9/-]{1,15}) \((.*)\) ?= ?([0-9A-Fa-f]+)\Z", re.DOTALL)
+_TAGGED = re.compile(r"([A-Za-z0-9][A-Za-z0-9/-]{1,15}) ?\((.*)\) ?= ?([0-9A-Fa-f]+)\Z", re.DOTALL)
 _COLON = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,11}):([0-9A-Fa-f]+)(?:[ \t]+\*?(.+))?\Z", re.DOTALL)
 _PLAIN = re.compile(r"([0-9A-Fa-f]{32,128})(?:( [ *]| |\t)(.+))?\Z", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -197,7 +197,7 @@ def _sums(numbered: Iterable[tuple[int, str]], source: str, notices: list[str]) 
 
 
 def _tag(tag: str, where: str) -> str:
-    algorithm = _TAGS.get(tag.upper().replace("-", ""))
+    algorithm = _TAGS.get(re.sub("^SHA2-", "SHA", tag.upper()).replace("-", ""))
     if algorithm is None:
         raise UnsupportedError(
             f"digests of {tag[:16]!r} are not computed here", where=where,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -160,6 +161,13 @@ def list_path(path: Path, cancel: CancelToken | None = None) -> tuple[Path, tupl
         # The user named the link; it stands for its target, as in opening a checkpoint.
         return path.parent, (FileEntry(path.name, "symlink", facts.st_size, str(path.readlink()), CACHE_LINK),)
     return path.parent, (FileEntry(path.name, "file", facts.st_size),)
+
+
+def without(files: Sequence[FileEntry], root: Path, own: Sequence[Path]) -> tuple[FileEntry, ...]:
+    """A listing without files of ours that lie in the same folder, e.g. the hash list itself."""
+    base = os.path.realpath(root)
+    names = {os.path.relpath(os.path.realpath(path), base) for path in own}
+    return tuple(e for e in files if e.path not in names)
 
 
 def survey(

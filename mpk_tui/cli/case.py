@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.case import Case, actions, artifacts, create_case, open_case, review
+from mpk_tui.case.intake import measure_intake
 from mpk_tui.case.state import CUSTODY, FACTS, ROLES, undone_entries
 from mpk_tui.cli.opening import add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
@@ -50,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     p.add_argument("--id", default="")
     p.add_argument("--label", default="")
     p.add_argument("--note", default="", help="where it came from, how it was acquired")
+    p.add_argument(
+        "--hashes", type=Path, action="append", default=[], metavar="LIST",
+        help="acquisition hash list (SHA256SUMS, hashdeep, MD5 or SHA-1) that the files are held against; repeatable",
+    )  # fmt: skip
+    p.add_argument(
+        "--accept-mismatch", default="", metavar="REASON", help="take it in although files contradict a list; recorded"
+    )
     add_opening(p)
     p = add("remove", "take an artifact out of the examination (the journal keeps it)")
     p.add_argument("artifact", metavar="ID")
@@ -128,10 +136,24 @@ def _set(case: Case, args: argparse.Namespace) -> int:
 
 
 def _add(case: Case, args: argparse.Namespace) -> int:
+    if args.accept_mismatch and not args.hashes:
+        raise UsageError("--accept-mismatch says nothing without --hashes")
+    artifacts.check_free(case, args.role, args.id)  # before hours of hashing
+    checked = None
+    if args.hashes:
+        checked = measure_intake(args.path, args.hashes, args.accept_mismatch, progress_bar())
     made = artifacts.add_artifact(
-        case, args.path, role=args.role, id=args.id, label=args.label, note=args.note, how=opening(args)
+        case, args.path, role=args.role, id=args.id, label=args.label, note=args.note, how=opening(args), intake=checked
     )
     emit(f"{made.id}  {made.role}  {made.label}")
+    for sentence in made.lists:
+        emit(f"  {sentence}")
+    if checked is not None:
+        for row in checked.differing:
+            narrate(f"taken in although it contradicts a list: {row}")
+        for c in checked.checked:
+            if len(c.missing) == len(c.rows):
+                narrate(f"{c.list.source} concerns none of these files")
     return ExitCode.OK
 
 
@@ -269,6 +291,10 @@ def _status(case: Case, args: argparse.Namespace) -> int:
     emit(f"case {state.id}: {state.title}  (examiner {state.examiner})")
     for a in state.artifacts.values():
         emit(f"  {a.id:<6} {a.role:<10} {a.label}  {'root ' + a.root[:16] + '…' if a.root else 'no fingerprint'}")
+        for sentence in a.lists:
+            emit(f"         hash list {sentence}")
+        if a.mismatch:
+            emit(f"         mismatch accepted: {a.mismatch}")
     for p in state.pairs:
         made = state.comparisons.get(p)
         emit(f"  {p:<10} {made.finding if made else 'not compared'}; {review.verdict(case, p).display}")

@@ -9,14 +9,12 @@ check ends with 21 if a file differs or a listed file is not there.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from mpk_tui.checkpoint.hash_check import Checked, check, digest_files, readable
 from mpk_tui.checkpoint.hash_lists import read_list, write_list
-from mpk_tui.checkpoint.model import FileEntry
-from mpk_tui.checkpoint.side_files import list_path
+from mpk_tui.checkpoint.side_files import list_path, without
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.errors import ExitCode
 from mpk_tui.files import write_file
@@ -100,10 +98,3 @@ def print_checked(found: Checked) -> None:
     for d in found.unlisted:
         emit(f"  unlisted {d.path}  sha256 {d.digests['sha256']}")
     emit(f"  {found.sentence}")
-
-
-def without(files: tuple[FileEntry, ...], root: Path, own: list[Path]) -> tuple[FileEntry, ...]:
-    """A listing without files of ours that lie in the same folder, e.g. the list itself."""
-    base = os.path.realpath(root)
-    names = {os.path.relpath(os.path.realpath(path), base) for path in own}
-    return tuple(e for e in files if e.path not in names)
