@@ -1,190 +1,187 @@
-"""Vocabularies as data: token strings in one normal form, so that "the" is the same token everywhere.
+"""Which vocabulary a checkpoint has: the sources in a folder in order of rank, held against each other; GGUF's arrays.
 
-Normal form: a leading blank is U+2581 (as SentencePiece writes it); GPT-2's byte alphabet is decoded to UTF-8;
-WordPiece continuation marks are turned round (``##ing`` becomes ``ing``, ``the`` becomes U+2581 ``the``); bytes that
-are not UTF-8 appear as ``<0xE2>``; special tokens keep their spelling.
+Normal form of the tokens: `mpk_tui.checkpoint.tokenizers.normal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.checkpoint.model import FileEntry, Tokenizer
 from mpk_tui.checkpoint.reading import CACHE_LINK, read_small
-from mpk_tui.checkpoint.strictjson import parse
-from mpk_tui.errors import MalformedError, MpkError
+from mpk_tui.checkpoint.tokenizers import normal
+from mpk_tui.checkpoint.tokenizers.huggingface import (
+    read_added,
+    read_json,
+    read_lines,
+    read_names,
+    read_settings,
+    read_vocab,
+)
+from mpk_tui.checkpoint.tokenizers.normal import BLANK, from_bytes
+from mpk_tui.checkpoint.tokenizers.ranks import is_ranked, read_ranks, read_tekken
+from mpk_tui.checkpoint.tokenizers.sentencepiece import CAMEMBERT, FAIRSEQ, PEGASUS, PLAIN, Layout, read_pieces
+from mpk_tui.checkpoint.tokenizers.vocabulary import MAX_TOKENS, Added
+from mpk_tui.errors import MpkError
 
-BLANK = "\u2581"
-MAX_BYTES = 256 << 20
-MAX_TOKENS = 1 << 22
-_SPECIAL = frozenset({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<s>", "</s>", "<pad>", "<unk>", "<mask>"})
+__all__ = ["BLANK", "MAX_BYTES", "MAX_TOKENS", "disagreement", "from_bytes", "from_gguf", "read_tokenizer"]
 
-
-@cache
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-ins for bytes: printable Latin-1 stands for itself, the rest is moved up to U+0100."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    table = {chr(b): b for b in printable}
-    moved = 0
-    for b in range(256):
-        if b not in printable:
-            table[chr(0x100 + moved)] = b
-            moved += 1
-    return table
-
-
-def from_bytes(raw: bytes) -> str:
-    """Token bytes in normal form."""
-    out: list[str] = []
-    rest = raw
-    while rest:
-        try:
-            out.append(rest.decode("utf-8"))
-            break
-        except UnicodeDecodeError as error:
-            out.append(rest[: error.start].decode("utf-8"))
-            out += [f"<0x{b:02X}>" for b in rest[error.start : error.end]]
-            rest = rest[error.end :]
-    text = "".join(out)
-    return BLANK + text[1:] if text.startswith(" ") else text
-
-
-def _byte_level(token: str) -> str:
-    table = _byte_alphabet()
-    if all(c in table for c in token):
-        return from_bytes(bytes(table[c] for c in token))
-    return token
-
-
-def _sentencepiece(token: str) -> str:
-    return token
-
-
-def _wordpiece(token: str) -> str:
-    if token.startswith("##"):
-        return token[2:]
-    return token if token.startswith("[") and token.endswith("]") else BLANK + token
+MAX_BYTES = 128 << 20
+"""Bytes of a vocabulary; the largest published ``tokenizer.json`` files have about 35 million."""
+MAX_BESIDE = 16 << 20
+"""Bytes of a file of added tokens or settings."""
+_MAX_SOURCES = 8
+_PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.model", "sentencepiece.bpe.model",
+           "source.spm", "target.spm")  # fmt: skip
+_NUMBERED = re.compile(r"tokenizer\.model\.v[0-9]{1,3}[a-z0-9]{0,4}")
+_PAD = re.compile(r"\[PAD[0-9]+\]")
 
 
 def read_tokenizer(root: Path, files: tuple[FileEntry, ...]) -> tuple[Tokenizer | None, list[str]]:
-    """The vocabulary of a Hugging Face folder, and notices; a damaged one is a notice, since it decides nothing."""
-    top = {e.path: e for e in files if "/" not in e.path}
-    for name, reader in (("tokenizer.json", _from_json), ("vocab.txt", _from_lines), ("vocab.json", _from_vocab)):
-        entry = top.get(name)
-        follow = entry is not None and entry.link_class == CACHE_LINK
-        if entry is None or not (entry.kind == "file" or follow):
+    """The vocabulary of a folder, and notices; a damaged one is a notice, since it decides nothing.
+
+    Sources by rank: ``tokenizer.json``, ``tekken.json``, ``vocab.json``, ``vocab.txt``, SentencePiece models, tiktoken
+    files.  The first that can be read counts; the others are held against it, and what they name otherwise is said.
+
+    Args:
+        root: The folder.
+        files: Its listing; only entries at its top are looked at.
+    """
+    top = {e.path: e for e in files if "/" not in e.path and (e.kind == "file" or e.link_class == CACHE_LINK)}
+    notices: list[str] = []
+
+    def load(name: str, limit: int) -> bytes:
+        return read_small(root / name, limit, name, follow=top[name].link_class == CACHE_LINK)
+
+    sources = _sources(top)
+    if len(sources) > _MAX_SOURCES:
+        notices.append(f"{len(sources)} vocabularies; only {', '.join(sources[:_MAX_SOURCES])} were read")
+        sources = sources[:_MAX_SOURCES]
+    # Files beside a vocabulary belong to those that carry no added tokens themselves.
+    needed = any(s not in ("tokenizer.json", "tekken.json") for s in sources)
+    added, kind = _beside(top, load, notices) if needed else (Added(), "")
+    first: Tokenizer | None = None
+    for name in sources:
+        try:
+            found = _read(name, load(name, MAX_BYTES), top, added, kind)
+        except MpkError as error:
+            notices.append(f"the tokenizer was not read: {error.diagnosis()}")
+            continue
+        if first is None:
+            first = found
+        elif sentence := disagreement(first, found):
+            notices.append(sentence)
+    return first, notices
+
+
+def _sources(top: Mapping[str, FileEntry]) -> list[str]:
+    """Vocabularies of a folder by rank."""
+    ranked = ["tokenizer.json", "tekken.json", "vocab.json", "vocab.txt", *_PIECES]
+    found = [n for n in ranked if n in top]
+    if "vocab.json" in top and "merges.txt" not in top:
+        # Marian and M2M-100 number their pieces by vocab.json; their SentencePiece files have numbers of their own.
+        found = [n for n in found if n not in ("source.spm", "target.spm", "sentencepiece.bpe.model", "spm.model")]
+    elif "source.spm" in top:
+        found = [n for n in found if n != "target.spm"]
+    found += sorted(n for n in top if _NUMBERED.fullmatch(n))
+    return found + sorted(n for n in top if n.endswith(".tiktoken"))
+
+
+def _beside(top: Mapping[str, FileEntry], load: Callable[[str, int], bytes], notices: list[str]) -> tuple[Added, str]:
+    """Added tokens, names of special ones and the tokenizer's class, from the files beside a vocabulary."""
+    ids: dict[int, tuple[str, bool]] = {}
+    names: set[str] = set()
+    kind = ""
+    for name in ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"):
+        if name not in top:
             continue
         try:
-            return reader(read_small(root / name, MAX_BYTES, name, follow=follow), name), []
+            data = load(name, MAX_BESIDE)
+            if name == "tokenizer_config.json":
+                added, kind = read_settings(data, name)
+            else:
+                added = (read_added if name == "added_tokens.json" else read_names)(data, name)
         except MpkError as error:
-            return None, [f"the tokenizer was not read: {error.diagnosis()}"]
-    return None, []
+            notices.append(f"tokens beside the vocabulary were not read: {error.diagnosis()}")
+            continue
+        for i, token in added.ids.items():
+            if i in ids and ids[i][0] != token[0]:
+                notices.append(f"{name} and added_tokens.json name the id {i} {token[0][:80]!r} and {ids[i][0][:80]!r}")
+            ids[i] = token
+        names |= added.names
+    return Added(ids, frozenset(names)), kind
 
 
-def _from_json(data: bytes, name: str) -> Tokenizer:
-    value = parse(data, name)
-    model = value.get("model") if isinstance(value, dict) else None
-    if not isinstance(model, dict):
-        raise MalformedError("no model in it", where=name)
-    kind = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram"}.get(str(model.get("type")), "unknown")
-    vocabulary = model.get("vocab")
-    pairs: dict[str, int]
-    if isinstance(vocabulary, dict):
-        pairs = vocabulary
-        if kind == "unknown":
-            kind = "bpe" if "merges" in model else "wordpiece"
-    elif isinstance(vocabulary, list):
-        kind = "unigram"
-        if not all(isinstance(v, list) and len(v) == 2 for v in vocabulary):
-            raise MalformedError("a Unigram vocabulary that is not a list of pairs", where=name)
-        pairs = {str(v[0]): i for i, v in enumerate(vocabulary)}
-    else:
-        raise MalformedError("model.vocab is neither a map nor a list", where=name)
-    byte_level = kind == "bpe" and _mentions_byte_level(value)
-    normal = _byte_level if byte_level else _wordpiece if kind == "wordpiece" else _sentencepiece
-    added = value.get("added_tokens") or []
-    special: dict[str, int] = {}
-    plain: dict[str, int] = {}
-    for token in added if isinstance(added, list) else []:
-        if isinstance(token, dict) and isinstance(token.get("content"), str) and isinstance(token.get("id"), int):
-            (special if token.get("special") else plain)[token["content"]] = token["id"]
-    return _build(name, kind, pairs, normal, special, plain)
+def _read(name: str, data: bytes, top: Mapping[str, FileEntry], added: Added, kind: str) -> Tokenizer:
+    if name == "tokenizer.json":
+        return read_json(data, name)
+    if name == "tekken.json":
+        return read_tekken(data, name)
+    if name == "vocab.json":
+        return read_vocab(data, name, "merges.txt" in top, added)
+    if name == "vocab.txt":
+        return read_lines(data, name, added)
+    if name.endswith(".tiktoken") or is_ranked(data):
+        return read_ranks(data, name, added)
+    return read_pieces(data, name, _layout(name, kind), added)
 
 
-def _mentions_byte_level(value: dict[str, Any]) -> bool:
-    """Whether the pipeline maps bytes to printable characters first."""
-    todo = [value.get("pre_tokenizer"), value.get("decoder")]
-    while todo:
-        step = todo.pop()
-        if isinstance(step, dict):
-            if step.get("type") == "ByteLevel":
-                return True
-            for key in ("pretokenizers", "decoders"):
-                if isinstance(step.get(key), list):
-                    todo += step[key]
-    return False
+def _layout(name: str, kind: str) -> Layout:
+    """How a model numbers the pieces of its file, by the class of its tokenizer and the name that the file has."""
+    if kind.startswith("Camembert"):
+        return CAMEMBERT
+    if kind.startswith("Pegasus"):
+        return PEGASUS
+    return FAIRSEQ if name == "sentencepiece.bpe.model" else PLAIN
 
 
-def _from_lines(data: bytes, name: str) -> Tokenizer:
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise MalformedError("not UTF-8", where=f"{name}, byte {error.start}") from None
-    if lines and not lines[-1]:
-        lines.pop()
-    pairs = {line.rstrip("\r"): i for i, line in enumerate(lines)}
-    special = {
-        t: i
-        for t, i in pairs.items()
-        if t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<s>", "</s>", "<pad>", "<unk>", "<mask>")
-    }
-    return _build(name, "wordpiece", pairs, _wordpiece, special, {})
+def disagreement(a: Tokenizer, b: Tokenizer) -> str | None:
+    """What two vocabularies of one model name otherwise, as a sentence; None where they agree.
 
-
-def _from_vocab(data: bytes, name: str) -> Tokenizer:
-    pairs = parse(data, name)
-    if not isinstance(pairs, dict):
-        raise MalformedError("not a JSON object", where=name)
-    return _build(name, "bpe", pairs, _byte_level, {}, {})
-
-
-def _build(
-    name: str, kind: str, pairs: Mapping[str, Any], normal: Any, special: dict[str, int], plain: dict[str, int]
-) -> Tokenizer:
-    ids = [*pairs.values(), *special.values(), *plain.values()]
-    if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < MAX_TOKENS for i in ids):
-        raise MalformedError(f"token ids outside 0 to {MAX_TOKENS}", where=name)
-    tokens: list[str | None] = [None] * (max(ids, default=-1) + 1)
-    for token, i in pairs.items():
-        tokens[i] = normal(token)
-    for token, i in plain.items():
-        tokens[i] = BLANK + token[1:] if token.startswith(" ") else token
-    for token, i in special.items():
-        tokens[i] = token
-    return Tokenizer(name, kind, tuple(tokens), frozenset(special.values()))
+    Special tokens are left out: formats differ in which they store at all.
+    """
+    special = a.special | b.special
+    differ = [
+        i
+        for i, (x, y) in enumerate(zip(a.tokens, b.tokens, strict=False))
+        if x is not None and y is not None and x != y and i not in special
+    ]
+    if differ:
+        i = differ[0]
+        return (
+            f"{a.source} and {b.source} disagree: {len(differ)} ids name other tokens "
+            f"(the id {i}: {str(a.tokens[i])[:80]!r} and {str(b.tokens[i])[:80]!r}); {a.source} counts"
+        )
+    sizes = [sum(t is not None and i not in special for i, t in enumerate(v.tokens)) for v in (a, b)]
+    if sizes[0] != sizes[1]:
+        return f"{a.source} and {b.source} disagree: {sizes[0]} and {sizes[1]} ordinary tokens; {a.source} counts"
+    return None
 
 
 def from_gguf(metadata: Mapping[str, Any]) -> Tokenizer | None:
     """The vocabulary in a GGUF header (``tokenizer.ggml.*``), or None."""
     tokens = metadata.get("tokenizer.ggml.tokens")
-    if not isinstance(tokens, tuple) or not all(isinstance(t, str) for t in tokens):
+    if not isinstance(tokens, tuple) or len(tokens) > MAX_TOKENS or not all(isinstance(t, str) for t in tokens):
         return None
     model = metadata.get("tokenizer.ggml.model")
     kinds = metadata.get("tokenizer.ggml.token_type")
+    if not isinstance(kinds, tuple) or len(kinds) != len(tokens):
+        kinds = (1,) * len(tokens)
     # Token types (gguf.TokenType): 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte.
-    special = (
-        frozenset(i for i, k in enumerate(kinds) if k in (2, 3))
-        if isinstance(kinds, tuple) and len(kinds) == len(tokens)
-        else frozenset()
-    )
-    if model == "gpt2":
-        kind, normal = "bpe", _byte_level
-    elif model == "bert":
-        # llama.cpp writes WordPiece vocabularies with the blank in front already (phantom space).
-        kind, normal = "wordpiece", _sentencepiece
-    else:
-        kind, normal = ("bpe" if model == "llama" else "unigram" if model == "t5" else "unknown"), _sentencepiece
-    return Tokenizer("gguf", kind, tuple(t if i in special else normal(t) for i, t in enumerate(tokens)), special)
+    special = frozenset(i for i, k in enumerate(kinds) if k in (2, 3))
+    # llama.cpp writes WordPiece vocabularies with the blank in front already, and SentencePiece ones as they are.
+    spell = normal.byte_level if model == "gpt2" else normal.plain
+    kind = {"gpt2": "bpe", "bert": "wordpiece", "llama": "bpe", "t5": "unigram"}.get(str(model), "unknown")
+    found: list[str | None] = []
+    for token, k in zip(tokens, kinds, strict=True):
+        if k in (2, 3):
+            found.append(normal.special(token))
+        elif k == 5 and _PAD.fullmatch(token):
+            # Fills a vocabulary up to the number of rows; the model has no such token.
+            found.append(None)
+        else:
+            found.append(normal.plain(token) if k == 4 else spell(token))
+    return Tokenizer("gguf", kind, tuple(found), special)
