@@ -237,6 +237,58 @@ STATUS = record(
 )  # fmt: skip
 VERDICT = record({"schema": {"const": "mpk-tui/verdict/1"}, "case": STR, "complete": BOOL, "pairs": listing(_JUDGED)})
 
+_MAYBE_HASH: Schema = {"anyOf": [HEX, {"const": ""}]}
+_HELD = record(
+    {
+        "line": COUNT, "name": STR, "status": choice("matches", "differs", "missing"), "path": STR, "proof": BOOL,
+        "stated": {"type": "object", "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]+$"}},
+        "stated_size": maybe(COUNT), "sha256": _MAYBE_HASH, "note": STR,
+    }
+)  # fmt: skip
+HASHES = record(
+    {
+        "schema": {"const": "mpk-tui/hashes/1"}, "path": STR, "agrees": BOOL,
+        "lists": listing(
+            record(
+                {
+                    "list": STR, "list_sha256": HEX, "format": choice("sums", "hashdeep"), "prefix": STR,
+                    "matches": COUNT, "differs": COUNT, "missing": COUNT, "weak": COUNT, "not_listed": COUNT,
+                    "sentence": STR, "notices": listing(STR), "lines": listing(_HELD),
+                    "files_not_listed": listing(record({"path": STR, "size": COUNT, "sha256": HEX})),
+                }
+            )
+        ),
+    }
+)  # fmt: skip
+FILES = record(
+    {
+        "schema": {"const": "mpk-tui/files/1"}, "path": STR, "context": STR,
+        "files": listing(record({"path": STR, "kind": STR, "size": COUNT, "sha256": _MAYBE_HASH, "note": STR})),
+        "references": listing(
+            record({"source": STR, "task": STR, "target": STR, "repository": STR, "file": STR, "present": BOOL})
+        ),
+        "templates": listing(record({"source": STR, "name": STR, "sha256": HEX, "text": STR})),
+        "generation": {"type": "object"},
+        "claims": listing(record({"file": STR, "field": STR, "value": STR})), "notices": listing(STR),
+    }
+)  # fmt: skip
+FILES_DIFF = record(
+    {
+        "schema": {"const": "mpk-tui/files-diff/1"}, "a": STR, "b": STR, "context": STR, "same": listing(STR),
+        "changed": listing(
+            record({"path": STR, "kind_a": STR, "kind_b": STR, "a": STR, "b": STR, "diff": listing(STR), "note": STR})
+        ),
+        "only_a": listing(STR), "only_b": listing(STR), "renamed": listing(listing(STR)),
+        "not_compared": listing(STR),
+        "templates": listing(record({"sha256": HEX, "a": listing(STR), "b": listing(STR)})),
+        "templates_a": listing(STR), "templates_b": listing(STR),
+        "settings": listing(
+            record({"name": STR, "status": choice("same", "changed", "only-a", "only-b"), "a": {}, "b": {}})
+        ),
+        "notices_a": listing(STR), "notices_b": listing(STR),
+    }
+)  # fmt: skip
+
 
 def all_schemas() -> dict[str, Schema]:
     """Schemas by file name."""
@@ -246,6 +298,9 @@ def all_schemas() -> dict[str, Schema]:
         "verify-1.json": _named("mpk-tui/verify/1", "what a verification found", VERIFY),
         "status-1.json": _named("mpk-tui/status/1", "where a case stands", STATUS),
         "verdict-1.json": _named("mpk-tui/verdict/1", "the verdicts of a case", VERDICT),
+        "files-1.json": _named("mpk-tui/files/1", "what else lies in a folder", FILES),
+        "files-diff-1.json": _named("mpk-tui/files-diff/1", "how two folders differ in it", FILES_DIFF),
+        "hashes-1.json": _named("mpk-tui/hashes/1", "files held against hash lists", HASHES),
     }
 
 
