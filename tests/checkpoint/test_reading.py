@@ -148,7 +148,8 @@ def test_bert_roles_with_and_without_prefix(tmp_path: Path) -> None:
         ).architecture
         assert (arch.family, arch.layers, arch.width, arch.ffn_width) == ("bert", 1, d, h)
         assert arch.roles["ffn.norm", 0].tensor == layer + "attention.output.LayerNorm.weight"
-        assert arch.unassigned == (prefix + "pooler.dense.weight",)
+        assert arch.roles["pooler", -1].tensor == prefix + "pooler.dense.weight"
+        assert arch.unassigned == ()
 
 
 def test_gemma_gains_are_stored_less_one(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ GPT2 = {
     "n_positions": P,
     "bos_token_id": 1,
     "eos_token_id": 2,
-}  # noqa: E501
+}
 BERT = {**PLAIN, "type_vocab_size": 2}
 T5 = {
     "d_model": D,
@@ -50,7 +50,7 @@ T5 = {
     "vocab_size": V,
     "pad_token_id": 0,
     "decoder_start_token_id": 0,
-}  # noqa: E501
+}
 BART = {
     "d_model": D, "encoder_layers": L, "decoder_layers": 3, "encoder_attention_heads": HEADS,
     "decoder_attention_heads": HEADS, "encoder_ffn_dim": H, "decoder_ffn_dim": H, "vocab_size": V,
@@ -64,7 +64,7 @@ VISION = {
     "num_hidden_layers": L,
     "image_size": 28,
     "patch_size": 14,
-}  # noqa: E501
+}
 MLA = {
     **{k: v for k, v in LLAMA.items() if k not in ("head_dim",)}, "num_key_value_heads": HEADS, "num_hidden_layers": 3,
     "kv_lora_rank": 12, "q_lora_rank": 28, "qk_nope_head_dim": 10, "qk_rope_head_dim": 4, "v_head_dim": 7,
@@ -79,7 +79,7 @@ QWEN_VISION = {
     "mlp_ratio": 2,
     "patch_size": 4,
     "in_channels": 3,
-}  # noqa: E501
+}
 MOE = {"num_experts": E, "num_experts_per_tok": 2, "moe_intermediate_size": HE}
 
 # key, class of the model, class of its configuration, settings.
@@ -127,7 +127,7 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
                           "out_hidden_size": D},
     }),
     ("qwen3_vl", "Qwen3VLForConditionalGeneration", "Qwen3VLConfig", {
-        "text_config": {**LLAMA, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}},  # noqa: E501
+        "text_config": {**LLAMA, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}},
         "vision_config": {"depth": L, "hidden_size": 24, "intermediate_size": 36, "num_heads": 4, "patch_size": 4,
                           "out_hidden_size": D, "deepstack_visual_indexes": [0], "num_position_embeddings": 16},
     }),
@@ -144,7 +144,7 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("phi", "PhiForCausalLM", "PhiConfig", {**PLAIN, "num_key_value_heads": KV}),
     ("phi3", "Phi3ForCausalLM", "Phi3Config", {k: v for k, v in LLAMA.items() if k != "head_dim"}),
     ("phimoe", "PhimoeForCausalLM", "PhimoeConfig", {
-        **{k: v for k, v in LLAMA.items() if k != "head_dim"}, "num_local_experts": E, "attention_bias": True, "lm_head_bias": True}),  # noqa: E501
+        **{k: v for k, v in LLAMA.items() if k != "head_dim"}, "num_local_experts": E, "attention_bias": True, "lm_head_bias": True}),
     ("phi4_multimodal", "Phi4MultimodalForCausalLM", "Phi4MultimodalConfig", {
         **{k: v for k, v in LLAMA.items() if k != "head_dim"},
         "vision_config": {**VISION, "crop_size": 28},
@@ -190,7 +190,7 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("deepseek_v2", "DeepseekV2ForCausalLM", "DeepseekV2Config", MLA),
     ("deepseek_v2-lite", "DeepseekV2ForCausalLM", "DeepseekV2Config", {**MLA, "q_lora_rank": None}),
     ("deepseek_v3", "DeepseekV3ForCausalLM", "DeepseekV3Config", MLA),
-    ("gpt_oss", "GptOssForCausalLM", "GptOssConfig", {**LLAMA, "intermediate_size": D, "num_local_experts": E, "num_experts_per_tok": 2}),  # noqa: E501
+    ("gpt_oss", "GptOssForCausalLM", "GptOssConfig", {**LLAMA, "intermediate_size": D, "num_local_experts": E, "num_experts_per_tok": 2}),
     ("granite", "GraniteForCausalLM", "GraniteConfig", {k: v for k, v in LLAMA.items() if k != "head_dim"}),
     ("granitemoe", "GraniteMoeForCausalLM", "GraniteMoeConfig", {
         **{k: v for k, v in LLAMA.items() if k != "head_dim"}, "num_local_experts": E, "num_experts_per_tok": 2}),
@@ -218,7 +218,7 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
         "position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": True, "conv_kernel_size": 3}),
     ("electra", "ElectraForPreTraining", "ElectraConfig", {**BERT, "embedding_size": 32}),
     ("electra-generator", "ElectraForMaskedLM", "ElectraConfig", {**BERT, "embedding_size": 32}),
-    ("modernbert", "ModernBertForMaskedLM", "ModernBertConfig", {**PLAIN, "pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2}),  # noqa: E501
+    ("modernbert", "ModernBertForMaskedLM", "ModernBertConfig", {**PLAIN, "pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2}),
     ("t5", "T5ForConditionalGeneration", "T5Config", T5),
     ("t5-v1_1", "T5ForConditionalGeneration", "T5Config", {
         **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
@@ -247,7 +247,7 @@ _NOISE = (
     "problem_type",
     "suppress_tokens",
     "begin_suppress_tokens",
-)  # noqa: E501
+)
 
 
 def header(path: Path) -> dict[str, list[int]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpk_tui.checkpoint.adapters.place import Place
-from mpk_tui.checkpoint.architecture_table import TABLE, Roles, Row
+from mpk_tui.checkpoint.architectures.names import Names
+from mpk_tui.checkpoint.architectures.row import Roles, Row
+from mpk_tui.checkpoint.architectures.table import TABLE
 from mpk_tui.checkpoint.config import model_type
 from mpk_tui.checkpoint.model import Checkpoint, Part
 
@@ -33,29 +35,14 @@ def by_role(base: Checkpoint, modules: list[str]) -> dict[str, Place] | None:
 
 
 def _keys(row: Row, modules: list[str]) -> Iterator[tuple[str, _Key | None]]:
-    prefixes = sorted(row.prefixes, key=len, reverse=True)
+    names = Names(row)
     for module in modules:
-        stems = (module[len(p) :] for p in prefixes if module.startswith(p))
-        yield module, next((k for k in (_key(row, stem) for stem in stems) if k is not None), None)
-
-
-def _key(row: Row, stem: str) -> _Key | None:
-    """The roles of a name in a row: its numbers are the layer and the expert."""
-    numbers: list[int] = []
-    template = []
-    for component in stem.split("."):
-        if component.isdecimal() and component.isascii() and len(component) < 6 and len(numbers) < 2:
-            template.append("{i}" if not numbers else "{e}")
-            numbers.append(int(component))
-        else:
-            template.append(component)
-    roles = row.names.get(".".join(template))
-    if roles is None:
-        return None
-    if len(numbers) > 1:
-        end = f"@{numbers[1]}"
-        roles = roles + end if isinstance(roles, str) else tuple(r + end for r in roles)
-    return roles, numbers[0] if numbers else -1
+        hit = names.module(module)
+        # Layers of a second stack are numbered on behind the first, whose length an adapter does not tell; and rows
+        # that a converter puts into another order are no slices of those that the adapter was trained on.
+        fused = hit is not None and not isinstance(hit.roles, str)
+        known = hit is not None and not row.stacks and not (fused and (row.grouped or row.paired))
+        yield module, (hit.roles, hit.layer) if hit is not None and known else None
 
 
 def _place(base: Checkpoint, roles: Roles, layer: int) -> Place | None:
