@@ -24,11 +24,27 @@ from mpk_tui.progress import CancelToken, Report, silent
 MAX_SHOWN = 200
 """Lines of each kind that the journal entry itself holds; the kept record has all."""
 
+MAX_TEXT = 500
+"""Characters of a name or note in the journal entry."""
+
 
 class ContradictionError(MpkError):
-    """Files under intake contradict an acquisition hash list."""
+    """Files under intake contradict an acquisition hash list.
+
+    Attributes:
+        lines: Every contradiction, as `Intake.differing` words it; the message itself holds the first few.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.MISMATCH
+
+    def __init__(self, lines: tuple[str, ...], where: str) -> None:
+        named = "; ".join(line[:300] for line in lines[:5])
+        rest = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
+        super().__init__(
+            f"{len(lines)} lines of hash lists contradict the files: {named}{rest}", where=where,
+            hint="Nothing was taken in. Copy again, or give the reason with --accept-mismatch REASON",
+        )  # fmt: skip
+        self.lines = lines
 
 
 @dataclass(frozen=True)
@@ -79,10 +95,7 @@ def measure_intake(
     found = check(parsed, without(files, root, lists), root, cancel, report)
     made = Intake(found, tuple(data), accept)
     if made.differing and not accept:
-        raise ContradictionError(
-            f"{len(made.differing)} lines contradict the files: {'; '.join(made.differing)}", where=str(path),
-            hint="Nothing was taken in. Copy again, or give the reason with --accept-mismatch REASON",
-        )  # fmt: skip
+        raise ContradictionError(made.differing, str(path))
     if accept and not made.differing:
         raise UsageError("no file contradicts a list; there is no mismatch to accept", hint="Leave the option out")
     return made
@@ -107,7 +120,13 @@ def _brief(checked: Checked) -> dict[str, Any]:
     record.pop("files_not_listed")
     differing = [line for line in lines if line["status"] == "differs"]
     absent = [line for line in lines if line["status"] == "missing"]
-    return {**record, "differing_lines": differing[:MAX_SHOWN], "missing_lines": absent[:MAX_SHOWN]}
+    shown = {"differing_lines": differing[:MAX_SHOWN], "missing_lines": absent[:MAX_SHOWN]}
+    return {**record, **{k: [_short(line) for line in lines] for k, lines in shown.items()}}
+
+
+def _short(line: dict[str, Any]) -> dict[str, Any]:
+    """A line whose texts cannot fill a journal entry; the kept record has them whole."""
+    return {k: f"{v[:MAX_TEXT]}…" if isinstance(v, str) and len(v) > MAX_TEXT else v for k, v in line.items()}
 
 
 def _sayable(value: Any) -> Any:

@@ -18,9 +18,10 @@ from typing import Protocol
 from mpk_tui.checkpoint.reading import read_small
 from mpk_tui.errors import LimitError, MalformedError, UnsupportedError, UsageError
 
-MAX_LIST = 64 << 20
-MAX_LINES = 400_000
+MAX_LIST = 16 << 20
+MAX_LINES = 100_000
 MAX_LINE = 16 << 10
+_MAX_PAIRS = 20
 
 LENGTHS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 """Hex digits to the algorithm that is meant where nothing else is said."""
@@ -40,7 +41,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _MAGIC = "%%%% HASHDEEP-1.0"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """What one line of a list states.
 
@@ -302,7 +303,7 @@ def _consistent(found: list[Line], source: str, notices: list[str]) -> tuple[Lin
     folded: dict[str, str] = {}
     sizes: dict[str, tuple[int, int]] = {}
     kept: list[Line] = []
-    repeated = 0
+    repeated = alike = 0
     for line in found:
         if not line.name:
             kept.append(line)
@@ -328,8 +329,12 @@ def _consistent(found: list[Line], source: str, notices: list[str]) -> tuple[Lin
             continue
         other = folded.setdefault(line.name.casefold(), line.name)
         if other != line.name:
-            notices.append(f"{other[:200]!r} and {line.name[:200]!r} differ in case only")
+            alike += 1
+            if alike <= _MAX_PAIRS:
+                notices.append(f"{other[:200]!r} and {line.name[:200]!r} differ in case only")
         kept.append(line)
+    if alike > _MAX_PAIRS:
+        notices.append(f"{alike - _MAX_PAIRS} more names differ in case only")
     if repeated:
         notices.append(f"{repeated} lines repeat others")
     return tuple(kept)

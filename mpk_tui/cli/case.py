@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.case import Case, actions, artifacts, create_case, open_case, review
-from mpk_tui.case.intake import measure_intake
+from mpk_tui.case.intake import ContradictionError, measure_intake
 from mpk_tui.case.state import CUSTODY, FACTS, ROLES, undone_entries
 from mpk_tui.cli.opening import add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
@@ -141,7 +141,12 @@ def _add(case: Case, args: argparse.Namespace) -> int:
     artifacts.check_free(case, args.role, args.id)  # before hours of hashing
     checked = None
     if args.hashes:
-        checked = measure_intake(args.path, args.hashes, args.accept_mismatch, progress_bar())
+        try:
+            checked = measure_intake(args.path, args.hashes, args.accept_mismatch, progress_bar())
+        except ContradictionError as error:
+            for line in error.lines:
+                narrate(line)
+            raise
     made = artifacts.add_artifact(
         case, args.path, role=args.role, id=args.id, label=args.label, note=args.note, how=opening(args), intake=checked
     )

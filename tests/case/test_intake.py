@@ -82,6 +82,27 @@ def test_a_contradiction_stops_the_intake(
         assert opened.state.artifacts["S1"].mismatch == "re-saved by the owner"
 
 
+def test_every_contradicting_file_is_named_and_a_long_list_fits_the_journal(
+    case: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{n:03d}{'x' * 200}" for n in range(300)]
+    for name in names:
+        (model / name).write_bytes(b"1")
+    gone = "".join(f"{'0' * 64}  {'d/' * 4000}{n}\n" for n in range(1000))
+    listed = sums(tmp_path / "L", dict.fromkeys(names, b"2"))
+    listed.write_text(listed.read_text() + gone)
+    assert add(case, model, "--hashes", listed) == ExitCode.MISMATCH
+    told = capsys.readouterr().err
+    assert all(name in told for name in names)
+    assert add(case, model, "--hashes", listed, "--accept-mismatch", "why") == ExitCode.OK
+    with open_case(case, read_only=True) as opened:
+        (entry,) = [e for e in opened.entries if e.act == "artifact"]
+    (found,) = entry.result["hash_lists"]
+    assert (found["differs"], len(found["differing_lines"])) == (300, 200)
+    assert (found["missing"], len(found["missing_lines"])) == (1000, 200)
+    assert len(entry.raw) < 1 << 20
+
+
 def test_nothing_to_accept_and_bad_lists(case: Path, model: Path, tmp_path: Path) -> None:
     good = sums(tmp_path / "L", {"a.bin": b"a"})
     assert add(case, model, "--accept-mismatch", "why") == ExitCode.USAGE
