@@ -9,8 +9,8 @@ from typing import Any
 from mpk_tui.checkpoint.model import Tokenizer
 from mpk_tui.checkpoint.strictjson import parse
 from mpk_tui.checkpoint.tokenizers import normal
-from mpk_tui.checkpoint.tokenizers.vocabulary import Added, check_length, from_list, from_map, token_id
-from mpk_tui.errors import MalformedError
+from mpk_tui.checkpoint.tokenizers.vocabulary import MAX_TOKENS, Added, check_length, from_list, from_map, token_id
+from mpk_tui.errors import LimitError, MalformedError
 
 _KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLevel": "wordlevel"}
 _STEPS = ("normalizer", "pre_tokenizer", "decoder")
@@ -194,8 +194,10 @@ def read_lines(data: bytes, name: str, added: Added | None = None) -> Tokenizer:
 
     Raises:
         MalformedError: Not UTF-8, or no tokens.
-        LimitError: A token beyond the limits.
+        LimitError: More lines or longer tokens than are accepted.
     """
+    if (count := data.count(b"\n")) >= MAX_TOKENS:
+        raise LimitError(f"{count} lines; at most {MAX_TOKENS} are read", where=name)
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
