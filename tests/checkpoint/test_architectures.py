@@ -103,7 +103,8 @@ def test_every_layer_has_its_matrices_in_canonical_shape(key: str) -> None:
         for block in blocks:
             inner = INNER.get(key, H) if block.expert < 0 else EXPERTS[key]
             up, down, gate = (arch.feed(r, block) for r in ("ffn.up", "ffn.down", "ffn.gate"))
-            assert up is not None and down is not None
+            assert up is not None
+            assert down is not None
             assert (shape_of(up, tensors), shape_of(down, tensors)) == ((inner, D), (D, inner))
             assert (gate is None) == (key in UNGATED)
             if gate is not None:

@@ -219,7 +219,9 @@ _GPT = ("transformer.", "")
 _NO_SECOND_NORM = {k: v for k, v in LLAMA.items() if v != "ffn.norm"}
 
 ROWS: tuple[Row, ...] = (
-    Row("llama", S, ("llama", "mistral", "smollm3", "ministral", "ministral3", "exaone4", "llava", "mistral3"), LM, LLAMA),
+    Row("llama", S, (
+        "llama", "mistral", "smollm3", "ministral", "ministral3", "exaone4", "llava", "mistral3",
+    ), LM, LLAMA),
     Row("qwen2", S, (
         "qwen2", "qwen3", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3_vl", "qwen3_vl_text",
     ), LM, LLAMA),
@@ -245,5 +247,6 @@ ROWS: tuple[Row, ...] = (
     Row("gpt_bigcode", S, ("gpt_bigcode",), _GPT, _GPT2, grouped=True),
     Row("gpt_neo", S, ("gpt_neo",), _GPT, _GPT_NEO),
     Row("gpt_neox", S, ("gpt_neox",), ("gpt_neox.", ""), _NEOX, grouped=True),
-    Row("mamba", S, ("mamba", "mamba2"), ("backbone.", "model.", ""), _MAMBA, core="mixer.in", scope="state-space model"),
+    Row("mamba", S, ("mamba", "mamba2"), ("backbone.", "model.", ""), _MAMBA, core="mixer.in",
+        scope="state-space model"),
 )  # fmt: skip
