@@ -60,6 +60,8 @@ _NAMES: dict[str, Roles] = {
 _FUSED_FEED: dict[str, Roles] = {**{k: v for k, v in _NAMES.items() if v != "ffn.gate"}, "blk.{i}.ffn_up": GATE_UP}
 _BERT: dict[str, Roles] = {
     **{k: v for k, v in _NAMES.items() if "norm" not in k or "blk" not in k},
+    "blk.{i}.attn_q_norm": "attn.q_norm",
+    "blk.{i}.attn_k_norm": "attn.k_norm",
     "blk.{i}.attn_output_norm": "ffn.norm",
     "blk.{i}.layer_output_norm": "ffn.post_norm",
     "cls": "head.dense",

@@ -123,20 +123,17 @@ def _fitting(table: tuple[Row, ...], kind: str, named: tuple[str, ...], tensors:
         return []
     scored.sort(key=lambda s: s[:3], reverse=True)
     best = [s[3] for s in scored if s[:2] == scored[0][:2]]
-    return [row for row in best if _reads_width(row, tensors)] or best
+    examples = {name: tensors[name] for name, _ in kinds.values()}
+    return [row for row in best if _reads_width(row, examples)] or best
 
 
-def _reads_width(row: Row, tensors: Mapping[str, Tensor]) -> bool:
+def _reads_width(row: Row, examples: Mapping[str, Tensor]) -> bool:
     """Whether feed-forward matrices read the residual stream as this row turns them: same names may mean either."""
     names = _names(row)
-    hits: dict[str, Hit] = {}
-    for name in tensors:
-        hit = names.find(name)
-        if hit is not None and hit.layer <= 0:
-            hits[name] = hit
-    width = _width(hits, tensors)
+    hits = {name: hit for name in examples if (hit := names.find(name)) is not None}
+    width = _width(hits, examples)
     for name, hit in hits.items():
-        shape = tensors[name].shape
+        shape = examples[name].shape
         if hit.roles == "ffn.up" and len(shape) == 2 and width:
             return shape[0 if row.transposed else 1] == width
     return True
