@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,32 @@ def test_a_stack_of_absurd_length_has_no_roles() -> None:
     start = time.perf_counter()
     assert name in resolve("safetensors", FAMILIES["llama4"]["config"], tensors).unassigned
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("key", ["llama4", "gpt_oss", "deepseek_v3", "falcon-40b", "t5", "mllama", "bert"])
+def test_shapes_and_configurations_that_lie_raise_nothing(key: str) -> None:
+    draw = random.Random(key)
+    odd = [0, -1, 1, 7, 1 << 31, 10**30, True, None, 1.5, "x", [], {}, [{}], ["X"], ["LlamaModel"]]
+    keys = ["text_config", "vision_config", "architectures", "model_type", "num_attention_heads", "v_head_dim"]
+    for _ in range(5):
+        config = {k: draw.choice(odd) if draw.random() < 0.3 else v for k, v in FAMILIES[key]["config"].items()}
+        config |= {draw.choice(keys): draw.choice(odd) for _ in range(3)}
+        tensors = {
+            name: Tensor(
+                name,
+                "F32",
+                tuple(draw.choice([0, 1, 3, 18, 24, D, 1 << 40]) for _ in range(draw.randrange(5))),
+                "x",
+                0,
+                0,
+            )
+            for name in tensors_of(key)
+            if draw.random() > 0.1
+        }
+        arch = resolve("safetensors", config, tensors)
+        towers("safetensors", config, tensors)
+        for part in arch.roles.values():
+            shape = tensors[part.tensor].shape[1 if part.index >= 0 else 0 :]
+            rows = shape[-1 if part.transposed else 0] if shape else 0
+            assert 0 <= part.start <= rows
+            assert part.stop is None or part.start <= part.stop <= rows
