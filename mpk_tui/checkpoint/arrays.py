@@ -259,6 +259,12 @@ class WeightReader:
             return np.ascontiguousarray(values.reshape(rows, -1).T[start:stop])
         return values if flat else values.reshape(high - low, *stored.shape[1:])
 
+    def elements(self, name: str) -> npt.NDArray[Any]:
+        """All of a stored tensor in one dimension, in its own type as `values` has it."""
+        stored = self._checkpoint.tensors[name]
+        count = stored.elements if len(stored.shape) < 2 else stored.shape[0]
+        return self.values(name, 0, count).reshape(-1)
+
     def octets(self, name: str, start: int, stop: int) -> npt.NDArray[np.uint8]:
         """Bytes ``start`` to ``stop`` of a stored tensor, counted from its first.
 

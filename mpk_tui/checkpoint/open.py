@@ -8,22 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.checkpoint import gguf, pytorch, safetensors
+from mpk_tui.checkpoint import gguf
 from mpk_tui.checkpoint.adapters.onto import onto
 from mpk_tui.checkpoint.adapters.opening import adapted
-from mpk_tui.checkpoint.architectures import resolve
+from mpk_tui.checkpoint.architectures import resolve, towers
 from mpk_tui.checkpoint.config import read_config
 from mpk_tui.checkpoint.folder import list_folder
 from mpk_tui.checkpoint.layouts.find import find_layouts
 from mpk_tui.checkpoint.layouts.record import MAX_SMALL
 from mpk_tui.checkpoint.model import UNRESOLVED, Checkpoint, Derived, FileEntry, Tensor, Tokenizer
+from mpk_tui.checkpoint.readers import read, recognise
 from mpk_tui.checkpoint.reading import CACHE_LINK, Source, open_entry
 from mpk_tui.checkpoint.tokenizer import from_gguf, read_tokenizer
 from mpk_tui.checkpoint.weights import Model, find_weights
 from mpk_tui.errors import MalformedError, MpkError, StorageError, UnsupportedError
 from mpk_tui.progress import CancelToken
-
-_STRING_METADATA = 20_000
 
 
 @dataclass(frozen=True)
@@ -103,21 +102,10 @@ def _older_settings(root: Path, files: tuple[FileEntry, ...], config: dict[str, 
 def _file(path: Path, how: Opening) -> Checkpoint:
     with Source(path, path.name, follow=True) as source:
         size = source.size
-        magic = source.read(0, min(16, size))
-    if magic[:4] == b"GGUF":
-        kind = "gguf"
-    elif path.suffix == ".gguf":
-        raise MalformedError("does not start with GGUF", where=str(path), hint="The file is damaged or misnamed")
-    elif pytorch.looks_like(magic):
-        kind = "pytorch"
-    elif path.suffix == ".safetensors" or _looks_like_safetensors(path):
-        kind = "safetensors"
-    else:
-        raise UnsupportedError(
-            "neither a safetensors nor a GGUF nor a PyTorch file",
-            where=str(path),
-            hint="Other formats are not read by this version",
-        )
+        try:
+            kind = recognise(source, path.name)
+        except MpkError as error:
+            raise type(error)(error.what, where=str(path), hint=error.hint) from None
     # The name that was given may be a link; the user named it, so it stands for its target.
     entry = (
         FileEntry(path.name, "symlink", size, str(path.readlink()), CACHE_LINK)
@@ -125,14 +113,6 @@ def _file(path: Path, how: Opening) -> Checkpoint:
         else FileEntry(path.name, "file", size)
     )
     return _assemble(path, path.parent, (entry,), Model(path.name, kind, (path.name,)), {}, None, [], how)
-
-
-def _looks_like_safetensors(path: Path) -> bool:
-    with Source(path, path.name, follow=True) as source:
-        if source.size < 10:
-            return False
-        start = source.read(0, 9)
-        return int.from_bytes(start[:8], "little") <= source.size - 8 and start[8:9] == b"{"
 
 
 def _assemble(
@@ -149,33 +129,28 @@ def _assemble(
     kind, missing = model.kind, list(model.missing)
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, dict[str, str]] = {}
-    parts: list[gguf.Part] = []
+    derived: dict[str, Derived] = {}
+    splits: list[gguf.Part] = []
+    weights = set(model.weights)
     for file in model.weights:
         with open_entry(root, by_path[file]) as source:
-            lost: tuple[str, ...] = ()
-            if kind == "gguf":
-                header = gguf.read_header(source, file, partial=how.partial)
-                config = {**header.metadata, **{k: v for k, v in config.items() if k not in header.metadata}}
-                tokenizer = from_gguf(header.metadata) or tokenizer
-                metadata[file] = _strings(header)
-                parts.append(gguf.part_of(header, file))
-                found, odd, lost = header.tensors, header.notices, header.lost
-            elif kind == "pytorch":
-                pickled = pytorch.read_header(source, file)
-                metadata[file] = {}
-                found, odd = pickled.tensors, pickled.notices
-            else:
-                plain = safetensors.read_header(source, file, partial=how.partial)
-                metadata[file] = dict(plain.metadata)
-                found, odd, lost = plain.tensors, plain.notices, plain.lost
+            part = read(source, file, kind, by_path, partial=how.partial)
             source.check_unchanged()
-        notices += odd
-        if lost:
+        kind = part.format
+        if part.config:
+            config = {**part.config, **{k: v for k, v in config.items() if k not in part.config}}
+            tokenizer = from_gguf(part.config) or tokenizer
+        metadata[file] = dict(part.metadata)
+        derived |= {d.name: d for d in part.derived}
+        splits += [part.split] if part.split is not None else []
+        weights.update(part.external)
+        notices += part.notices
+        if part.lost:
             missing.append(
-                f"{file} is cut short: {len(lost)} of {len(lost) + len(found)} tensors reach beyond its end "
-                f"({', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''})"
+                f"{file} is cut short: {len(part.lost)} of {len(part.lost) + len(part.tensors)} tensors reach beyond "
+                f"its end ({', '.join(part.lost[:3])}{' and others' if len(part.lost) > 3 else ''})"
             )
-        for tensor in found:
+        for tensor in part.tensors:
             if tensor.name in tensors:
                 raise MalformedError(
                     f"the tensor {tensor.name[:200]!r} lies in {tensors[tensor.name].file!r} as well",
@@ -183,23 +158,23 @@ def _assemble(
                     hint="One of the two shards does not belong here",
                 )
             tensors[tensor.name] = tensor
-    if parts:
-        missing += gguf.check_parts(parts, how.partial)
+    if splits:
+        missing += gguf.check_parts(splits, how.partial)
     if model.index is not None:
         _check_index(model.index_name, model.index, tensors, notices, set(model.weights) if missing else None)
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
     if not ordered:
         raise UnsupportedError("holds no tensors", where=str(path))
-    derived: dict[str, Derived] = {}
-    if kind != "gguf":
+    if kind in ("safetensors", "pytorch"):
         derived, more = find_layouts(ordered, config, metadata, _small_reader(root, by_path))
         notices += more
     checkpoint = Checkpoint(
-        path, root, kind, files, model.weights, ordered, config, metadata, tokenizer, UNRESOLVED, tuple(notices),
-        derived, missing=tuple(missing),
+        path, root, kind, files, tuple(sorted(weights)), ordered, config, metadata, tokenizer, UNRESOLVED,
+        tuple(notices), derived, missing=tuple(missing),
     )  # fmt: skip
     architecture = resolve(kind, config, checkpoint.logical)
-    return adapted(replace(checkpoint, architecture=architecture))
+    found = replace(checkpoint, architecture=architecture, towers=towers(kind, config, checkpoint.logical))
+    return adapted(found)
 
 
 def _small_reader(root: Path, entries: dict[str, FileEntry]) -> Callable[[Tensor], bytes]:
@@ -234,14 +209,3 @@ def _check_index(
     extra = sorted(tensors.keys() - index.keys())
     if extra:
         notices.append(f"tensors that the index does not name: {', '.join(extra[:10])}")
-
-
-def _strings(header: gguf.Header) -> dict[str, str]:
-    """Metadata as text, long arrays as their length; the whole is covered by the file's hash."""
-    out = {"gguf.version": str(header.version), "gguf.byte_order": "big" if header.big_endian else "little"}
-    for key, value in header.metadata.items():
-        if isinstance(value, tuple) and len(value) > 16:
-            out[key] = f"array of {len(value)}"
-        else:
-            out[key] = str(value)[:_STRING_METADATA]
-    return out

@@ -204,7 +204,10 @@ class _Machine:
             stack.append(self._name(module, attribute, at))
         elif op == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
-            stack.append(self._name(str(module), str(attribute), at))
+            # A list that holds itself twice, spelled out as a name, would fill any memory (found by fuzzing).
+            if not isinstance(module, str) or not isinstance(attribute, str):
+                raise TypeError(op)
+            stack.append(self._name(module, attribute, at))
         elif op == "BINPERSID":
             stack.append(_storage(stack.pop(), at))
         elif op in ("REDUCE", "NEWOBJ"):

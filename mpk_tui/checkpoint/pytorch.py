@@ -7,13 +7,12 @@ object, the storage keys) and then each storage as a u64 element count and its b
 
 from __future__ import annotations
 
-import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, Any, cast
+from typing import Any
 
+from mpk_tui.checkpoint import zips
 from mpk_tui.checkpoint.model import COLUMN_MAJOR, Tensor
 from mpk_tui.checkpoint.pickles import DTYPES, STORAGES, Name, StorageRef, TensorRef, parse
 from mpk_tui.checkpoint.reading import Source
@@ -77,45 +76,8 @@ def _told(foreign: tuple[Name, ...], file: str) -> list[str]:
     return [f"{file}: the pickle names {n} (byte {at}); it was not imported and not run" for n, at in first.items()]
 
 
-class _Window:
-    """A read-only file object over a `Source`, for the zip directory; every read is bounded by the file."""
-
-    def __init__(self, source: Source) -> None:
-        self._source, self._at = source, 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = max(0, offset + (0 if whence == 0 else self._at if whence == 1 else self._source.size))
-        return self._at
-
-    def read(self, count: int = -1) -> bytes:
-        left = max(0, self._source.size - self._at)
-        n = left if count is None or count < 0 else min(count, left)
-        if n > MAX_PICKLE:
-            raise LimitError(f"a zip directory of {n} bytes", where=self._source.where)
-        data = self._source.read(self._at, n)
-        self._at += n
-        return data
-
-
 def _zip(source: Source, file: str) -> tuple[Any, dict[str, tuple[int, int]], tuple[Name, ...]]:
-    try:
-        with zipfile.ZipFile(cast("IO[bytes]", _Window(source))) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError, struct.error, UnicodeError) as error:
-        raise MalformedError(f"not a whole zip archive ({error})", where=file) from None
-    if len(members) > MAX_MEMBERS:
-        raise LimitError(f"{len(members)} members (at most {MAX_MEMBERS})", where=file)
-    places: dict[str, tuple[int, int]] = {}
-    for member in members:
-        if member.filename in places:
-            raise MalformedError(f"the member {member.filename[:200]!r} occurs twice", where=file)
-        places[member.filename] = _member(source, member, file)
+    places = {m.filename: zips.span(source, m, file) for m in zips.members(source, file)}
     heads = [n for n in places if n.endswith("/data.pkl")]
     if len(heads) != 1:
         raise UnsupportedError(f"a zip archive with {len(heads)} data.pkl; one was expected", where=file)
@@ -129,24 +91,6 @@ def _zip(source: Source, file: str) -> tuple[Any, dict[str, tuple[int, int]], tu
     parsed = parse(source.read(at, size), 0, f"{file}, {heads[0]}")
     storages = {n[len(prefix) + 5 :]: p for n, p in places.items() if n.startswith(prefix + "data/")}
     return parsed.value, storages, parsed.foreign
-
-
-def _member(source: Source, member: zipfile.ZipInfo, file: str) -> tuple[int, int]:
-    """Offset and size of a stored member's bytes, from its local header."""
-    where = f"{file}, member {member.filename[:200]!r}"
-    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-        raise UnsupportedError("compressed or encrypted; PyTorch stores its members plain", where=where)
-    at = member.header_offset
-    if not 0 <= at <= source.size - 30:
-        raise MalformedError(f"its header lies at byte {at} of {source.size}", where=where)
-    local = source.read(at, 30)
-    if local[:4] != b"PK\x03\x04":
-        raise MalformedError("no local header where the directory says", where=where)
-    name_length, extra_length = struct.unpack("<HH", local[26:30])
-    data = at + 30 + name_length + extra_length
-    if member.file_size != member.compress_size or data + member.file_size > source.size:
-        raise MalformedError(f"{member.file_size} bytes from {data} in a file of {source.size}", where=where)
-    return data, member.file_size
 
 
 def _legacy(source: Source, file: str) -> tuple[Any, dict[str, tuple[int, int]], tuple[Name, ...]]:

@@ -18,10 +18,15 @@ from mpk_tui.text import size as in_bytes
 MAX_INDEX = 64 << 20
 _INDEX_ENDING = {"safetensors": ".safetensors.index.json", "pytorch": ".bin.index.json"}
 _PREFERRED = {"safetensors": "model.safetensors", "pytorch": "pytorch_model.bin"}
-_ENDINGS = {".safetensors": "safetensors", ".gguf": "gguf", ".bin": "pytorch", ".pt": "pytorch", ".pth": "pytorch"}
+_ENDINGS = {
+    ".safetensors": "safetensors", ".gguf": "gguf", ".bin": "pytorch", ".pt": "pytorch", ".pth": "pytorch",
+    ".ckpt": "pytorch", ".onnx": "onnx", ".npz": "npz",
+}  # fmt: skip
 # What trainers leave beside the weights under the same endings; listed and hashed, never opened.
 _TRAINER = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "random_states")
-_UNREAD = (".ckpt", ".onnx", ".h5", ".msgpack", ".npz", ".nemo", ".tflite", ".pkl")
+_COPIES = ("pytorch", "onnx", "npz")
+"""Formats that stand beside another one as copies of it, and are the model where they are alone."""
+_UNREAD = (".h5", ".msgpack", ".nemo", ".tflite", ".pkl", ".tar", ".zip")
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]{1,6})-of-(?P<total>[0-9]{1,6})(?P<ending>\.[a-z]+)\Z")
 
 
@@ -31,7 +36,7 @@ class Model:
 
     Attributes:
         name: What selects it: its file, its index, or what its shards have in common.
-        kind: ``safetensors``, ``gguf`` or ``pytorch``.
+        kind: Format as far as names tell.
         weights: Paths of its files, sorted.
         index: Tensor to file as its index says, or None where there is none.
         index_name: File of the index, or empty.
@@ -105,7 +110,7 @@ def models(root: Path, top: Mapping[str, FileEntry]) -> list[Model]:
                 found = Model(path, kind, (), index_name=path, error=error)
             out.append(found)
             used |= {*found.weights, *(found.index or {}).values()}
-    for kind in ("safetensors", "gguf", "pytorch"):
+    for kind in ("safetensors", "gguf", "pytorch", "onnx", "npz"):
         names = sorted(
             p for p in top if _kind(p) == kind and p not in used and not p.startswith(_TRAINER)
         )  # fmt: skip
@@ -128,11 +133,10 @@ def _choose(root: Path, top: dict[str, FileEntry], files: tuple[FileEntry, ...],
     found = [m for m in found if m.weights] or found
     if not found:
         raise _nothing(root, files)
-    kinds = {m.kind for m in found} - {"pytorch"}
+    kinds = {m.kind for m in found} - set(_COPIES)
     if len(kinds) > 1:
         raise _several(root, found, top)
-    # PyTorch files beside another format are copies of it; alone they are the model.
-    kind = kinds.pop() if kinds else "pytorch"
+    kind = kinds.pop() if kinds else next(k for k in _COPIES if k in {m.kind for m in found})
     of_kind = [m for m in found if m.kind == kind]
     preferred = [m for m in of_kind if m.name == _PREFERRED.get(kind, "") + ".index.json"] or [
         m for m in of_kind if m.name == _PREFERRED.get(kind)
@@ -233,5 +237,7 @@ def _nothing(root: Path, files: tuple[FileEntry, ...]) -> UnsupportedError:
     else:
         hint = "Name the folder that holds the model's files"
     return UnsupportedError(
-        "no weights here: neither .safetensors nor .gguf nor a PyTorch file was found", where=str(root), hint=hint
+        "no weights here: no safetensors, GGUF, PyTorch, ONNX or .npz file was found",
+        where=str(root),
+        hint=hint,
     )

@@ -50,7 +50,7 @@ def sharded(folder: Path, *, index: bool = True) -> Path:
 def test_a_missing_shard_is_an_error_unless_parts_are_accepted(tmp_path: Path, index: bool) -> None:
     folder = sharded(tmp_path / "m", index=index)
     (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(MalformedError, match="is missing.*--partial"):
+    with pytest.raises(MalformedError, match=r"is missing.*--partial"):
         open_checkpoint(folder)
     found = open_checkpoint(folder, None, PARTS)
     assert len(found.tensors) == 4
@@ -177,7 +177,7 @@ def test_a_file_of_another_split_is_noticed(tmp_path: Path) -> None:
 def test_a_file_that_is_there_twice_is_noticed(tmp_path: Path) -> None:
     folder = split(tmp_path / "m")
     (folder / "m-00003-of-00003.gguf").write_bytes((folder / "m-00002-of-00003.gguf").read_bytes())
-    with pytest.raises(MalformedError, match="lies in .m-00002-of-00003.gguf. as well"):
+    with pytest.raises(MalformedError, match=r"lies in .m-00002-of-00003\.gguf. as well"):
         open_checkpoint(folder)
 
 

@@ -18,9 +18,6 @@ from mpk_tui.errors import MalformedError
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[Any]
 
-LAYOUTS = frozenset(
-    {"gptq", "awq", "packed-int", "int8", "bnb-int8", "bnb-nf4", "bnb-fp4", "fp8", "nvfp4", "mxfp4", "mxfp4-stack"}
-)
 _AWQ = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 """Place of each output within a word of eight (autoawq, packing_utils.py, ``AWQ_REVERSE_ORDER``)."""
 
@@ -30,6 +27,9 @@ class Stored(Protocol):
 
     def values(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
         """Rows (elements of a vector or scalar); integers in their own type, all floats as float32."""
+
+    def elements(self, name: str) -> npt.NDArray[Any]:
+        """All of a small tensor, one dimension; types as `values` has them."""
 
     def octets(self, name: str, start: int, stop: int) -> npt.NDArray[np.uint8]:
         """Bytes of a tensor, counted from its first."""
@@ -158,19 +158,22 @@ def _packed(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
 def _int8(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
     codes = stored.values(d.sources["codes"], start, stop).astype(np.float32)
     if "zero" in d.sources:
-        codes -= _spread(d, stored, d.sources["zero"], start, stop)
-    return round_to(codes * _spread(d, stored, d.sources["scale"], start, stop), d.params["rounds"])
+        codes -= _spread(d, stored.elements(d.sources["zero"]), start, stop)
+    elif "zeros" in d.params:
+        codes -= _spread(d, np.array(d.params["zeros"], dtype=np.float32), start, stop)
+    scale = _spread(d, stored.elements(d.sources["scale"]), start, stop)
+    return round_to(codes / scale if d.params.get("divides") else codes * scale, d.params["rounds"])
 
 
-def _spread(d: Derived, stored: Stored, name: str, start: int, stop: int) -> Floats:
+def _spread(d: Derived, whole: npt.NDArray[Any], start: int, stop: int) -> Floats:
     """Entries of a table of scales or zero points for rows ``start`` to ``stop``: (rows, columns) or (rows, 1)."""
     down, across = d.params["block"]
     height, width = d.params["grid"]
     inputs = d.shape[1]
     low, high = start // down, -(-stop // down)
     if height * width == 1:
-        return np.full((1, 1), stored.values(name, 0, 1).reshape(-1)[0], dtype=np.float32)
-    grid = stored.values(name, low, high).reshape(high - low, -1)
+        return np.full((1, 1), whole[0], dtype=np.float32)
+    grid = whole.reshape(height, width)[low:high]
     tall: Floats = grid[np.arange(start, stop) // down - low].astype(np.float32)
     if width > 1:
         tall = tall[:, np.arange(inputs) // across]
@@ -209,7 +212,7 @@ def _codebook(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
 
 def _fp8(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
     codes = stored.values(d.sources["codes"], start, stop)
-    return round_to(codes * _spread(d, stored, d.sources["scale"], start, stop), d.params["rounds"])
+    return round_to(codes * _spread(d, stored.elements(d.sources["scale"]), start, stop), d.params["rounds"])
 
 
 def _halves(octets: npt.NDArray[np.uint8]) -> Floats:
@@ -254,7 +257,29 @@ def _mxfp4_stack(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
     return out
 
 
+def _onnx_blocks(d: Derived, stored: Stored, start: int, stop: int) -> Floats:
+    """Blocks of codes along the inputs; without zero points the middle code is zero (onnxruntime, MatMulNBits)."""
+    bits, block, blocks = (int(d.params[k]) for k in ("bits", "block", "blocks"))
+    rows, width = stop - start, blocks * block * bits // 8
+
+    def codes(name: str, count: int, size: int) -> Floats:
+        octets = stored.octets(name, start * size, stop * size).reshape(rows, size)
+        if bits == 4:
+            octets = np.stack((octets & 0xF, octets >> 4), axis=-1).reshape(rows, -1)
+        return octets[:, :count].astype(np.float32)
+
+    scale = stored.elements(d.sources["scale"]).reshape(-1, blocks)[start:stop]
+    zero: Floats | np.float32 = np.float32(1 << (bits - 1))
+    if "zero" in d.sources:
+        zero = np.repeat(codes(d.sources["zero"], blocks, -(-blocks * bits // 8)), block, axis=1)
+    out: Floats = (codes(d.sources["codes"], blocks * block, width) - zero) * np.repeat(scale, block, axis=1)
+    return out[:, : d.shape[1]]
+
+
 _DECODERS = {
-    "gptq": _gptq, "awq": _awq, "packed-int": _packed, "int8": _int8, "bnb-int8": _bnb_int8, "bnb-nf4": _codebook,
-    "bnb-fp4": _codebook, "fp8": _fp8, "nvfp4": _nvfp4, "mxfp4": _mxfp4, "mxfp4-stack": _mxfp4_stack,
+    "gptq": _gptq, "awq": _awq, "packed-int": _packed, "int8": _int8, "int16": _int8, "bnb-int8": _bnb_int8,
+    "bnb-nf4": _codebook, "bnb-fp4": _codebook, "fp8": _fp8, "nvfp4": _nvfp4, "mxfp4": _mxfp4,
+    "mxfp4-stack": _mxfp4_stack, "onnx-blocks": _onnx_blocks,
 }  # fmt: skip
+LAYOUTS = frozenset(_DECODERS)
+"""Layouts that are decoded."""
