@@ -18,7 +18,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "width": ("hidden_size", "n_embd", "d_model", "dim", "embedding_length"),
     "ffn_width": ("intermediate_size", "n_inner", "d_ff", "ffn_dim", "hidden_dim", "feed_forward_length"),
     "heads": ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention.head_count"),
-    "kv_heads": ("num_key_value_heads", "n_head_kv", "attention.head_count_kv"),
+    "kv_heads": ("num_key_value_heads", "n_head_kv", "n_kv_heads", "attention.head_count_kv"),
     "head_dim": ("head_dim", "d_kv", "attention.key_length"),
     "vocabulary": ("vocab_size",),
 }

@@ -232,7 +232,7 @@ class Checkpoint:
     Attributes:
         path: What the user named.
         root: Folder that relative paths start from.
-        format: ``safetensors``, ``gguf`` or ``pytorch``.
+        format: One of `mpk_tui.checkpoint.readers.FORMATS`, or ``container`` for what is listed and hashed only.
         files: Everything below the root (or the one file), sorted by path.
         weights: Paths of the files that hold tensors, sorted.
         tensors: By name, sorted by name (bytewise).
@@ -243,6 +243,7 @@ class Checkpoint:
         notices: Anything odd that is no error, as sentences.
         derived: Weights that are computed from stored tensors, by name.
         towers: Canonical roles of parts beside the language model (``vision``, ``audio``), by name.
+        twins: Tensors of files beside the weights that should be copies of them, by file; hashed in the same pass.
         undecoded: Why no tensors are listed although there are files, or empty.
         missing: What is known to be missing, as sentences; empty for whole evidence.
         roots: For a composite (an adapter on its base): folders by the first components of the files' paths; empty
@@ -263,6 +264,7 @@ class Checkpoint:
     notices: tuple[str, ...] = ()
     derived: Mapping[str, Derived] = field(default_factory=dict)
     towers: Mapping[str, Architecture] = field(default_factory=dict)
+    twins: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
     undecoded: str = ""
     missing: tuple[str, ...] = ()
     roots: Mapping[str, Path] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from mpk_tui.checkpoint.model import UNRESOLVED, Checkpoint, Derived, FileEntry,
 from mpk_tui.checkpoint.readers import read, recognise
 from mpk_tui.checkpoint.reading import CACHE_LINK, Source, open_entry
 from mpk_tui.checkpoint.tokenizer import from_gguf, read_tokenizer
-from mpk_tui.checkpoint.weights import Model, find_weights
+from mpk_tui.checkpoint.weights import Model, beside, find_weights
 from mpk_tui.errors import MalformedError, MpkError, StorageError, UnsupportedError
 from mpk_tui.progress import CancelToken
 
@@ -75,12 +75,14 @@ def _folder(root: Path, cancel: CancelToken, how: Opening) -> Checkpoint:
     model = find_weights(root, files, name=how.model, partial=how.partial)
     notices = list(model.notices)
     config: dict[str, Any] = {}
-    entry = next((e for e in files if e.path == "config.json"), None)
+    # Meta's and Mistral's own releases call it params.json.
+    by_path = {e.path: e for e in files}
+    entry = by_path.get("config.json", by_path.get("params.json"))
     if entry is not None and (entry.kind == "file" or entry.link_class == CACHE_LINK):
         try:
-            config = read_config(root / "config.json", follow=entry.link_class == CACHE_LINK)
+            config = read_config(root / entry.path, follow=entry.link_class == CACHE_LINK)
         except MpkError as error:
-            notices.append(f"config.json was not read: {error.diagnosis()}")
+            notices.append(f"{entry.path} was not read: {error.diagnosis()}")
     _older_settings(root, files, config, notices)
     tokenizer, more = read_tokenizer(root, files)
     return _assemble(root, root, files, model, config, tokenizer, notices + more, how)
@@ -105,7 +107,8 @@ def _file(path: Path, how: Opening) -> Checkpoint:
         try:
             kind = recognise(source, path.name)
         except MpkError as error:
-            raise type(error)(error.what, where=str(path), hint=error.hint) from None
+            within = (error.where or "").removeprefix(path.name)
+            raise type(error)(error.what, where=f"{path}{within}", hint=error.hint) from None
     # The name that was given may be a link; the user named it, so it stands for its target.
     entry = (
         FileEntry(path.name, "symlink", size, str(path.readlink()), CACHE_LINK)
@@ -131,8 +134,8 @@ def _assemble(
     metadata: dict[str, dict[str, str]] = {}
     derived: dict[str, Derived] = {}
     splits: list[gguf.Part] = []
-    weights = set(model.weights)
-    for file in model.weights:
+    weights, undecoded = set(model.weights), model.undecoded
+    for file in () if undecoded else model.weights:
         with open_entry(root, by_path[file]) as source:
             part = read(source, file, kind, by_path, partial=how.partial)
             source.check_unchanged()
@@ -143,6 +146,7 @@ def _assemble(
         metadata[file] = dict(part.metadata)
         derived |= {d.name: d for d in part.derived}
         splits += [part.split] if part.split is not None else []
+        undecoded = undecoded or part.undecoded
         weights.update(part.external)
         notices += part.notices
         if part.lost:
@@ -163,18 +167,43 @@ def _assemble(
     if model.index is not None:
         _check_index(model.index_name, model.index, tensors, notices, set(model.weights) if missing else None)
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
-    if not ordered:
+    if not ordered and not undecoded:
         raise UnsupportedError("holds no tensors", where=str(path))
     if kind in ("safetensors", "pytorch"):
         derived, more = find_layouts(ordered, config, metadata, _small_reader(root, by_path))
         notices += more
     checkpoint = Checkpoint(
         path, root, kind, files, tuple(sorted(weights)), ordered, config, metadata, tokenizer, UNRESOLVED,
-        tuple(notices), derived, missing=tuple(missing),
+        tuple(notices), derived, undecoded=undecoded, missing=tuple(missing),
     )  # fmt: skip
+    if undecoded:
+        return checkpoint
     architecture = resolve(kind, config, checkpoint.logical)
-    found = replace(checkpoint, architecture=architecture, towers=towers(kind, config, checkpoint.logical))
-    return adapted(found)
+    twins, more = _twins(root, by_path, beside(by_path, model) if kind == "safetensors" and path == root else ())
+    return adapted(
+        replace(
+            checkpoint,
+            architecture=architecture,
+            towers=towers(kind, config, checkpoint.logical),
+            twins=twins,
+            notices=(*checkpoint.notices, *more),
+        )
+    )
+
+
+def _twins(
+    root: Path, by_path: Mapping[str, FileEntry], names: tuple[str, ...]
+) -> tuple[dict[str, tuple[Tensor, ...]], list[str]]:
+    """Tensors of files that should be copies of the model's, and why some could not be looked into."""
+    twins: dict[str, tuple[Tensor, ...]] = {}
+    notices: list[str] = []
+    for name in names:
+        try:
+            with open_entry(root, by_path[name]) as source:
+                twins[name] = read(source, name, "", by_path).tensors
+        except MpkError as error:
+            notices.append(f"{name} was not held against the model: {error.diagnosis()}")
+    return twins, notices
 
 
 def _small_reader(root: Path, entries: dict[str, FileEntry]) -> Callable[[Tensor], bytes]:

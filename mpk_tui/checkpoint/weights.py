@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.checkpoint import containers
 from mpk_tui.checkpoint.adapters.opening import find_weights as find_adapter
 from mpk_tui.checkpoint.model import FileEntry
 from mpk_tui.checkpoint.reading import CACHE_LINK, read_small
@@ -24,9 +25,9 @@ _ENDINGS = {
 }  # fmt: skip
 # What trainers leave beside the weights under the same endings; listed and hashed, never opened.
 _TRAINER = ("training_args", "optimizer", "scheduler", "rng_state", "scaler", "random_states")
-_COPIES = ("pytorch", "onnx", "npz")
+_COPIES = ("pytorch", "onnx", "npz", "container")
 """Formats that stand beside another one as copies of it, and are the model where they are alone."""
-_UNREAD = (".h5", ".msgpack", ".nemo", ".tflite", ".pkl", ".tar", ".zip")
+_SLICES = re.compile(r"consolidated\.[0-9]{2}\.pth\Z")
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]{1,6})-of-(?P<total>[0-9]{1,6})(?P<ending>\.[a-z]+)\Z")
 
 
@@ -42,6 +43,7 @@ class Model:
         index_name: File of the index, or empty.
         notices: What was odd about it.
         missing: What is known to be missing; without leave to read parts this is an error.
+        undecoded: Why its weights are not decoded, as far as names tell.
         error: Why it cannot be read at all; raised only if it is the one that is wanted.
     """
 
@@ -52,6 +54,7 @@ class Model:
     index_name: str = ""
     notices: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    undecoded: str = ""
     error: MpkError | None = None
 
 
@@ -114,8 +117,21 @@ def models(root: Path, top: Mapping[str, FileEntry]) -> list[Model]:
         names = sorted(
             p for p in top if _kind(p) == kind and p not in used and not p.startswith(_TRAINER)
         )  # fmt: skip
+        slices = [p for p in names if _SLICES.match(p)]
+        if len(slices) > 1:
+            out.append(_sliced(slices))
+            names = [p for p in names if p not in slices]
         out += _unindexed(kind, names)
+    out += [Model(p, "container", (p,)) for p in sorted(top) if p.endswith(containers.ENDINGS) and not _kind(p)]
     return out
+
+
+def _sliced(names: list[str]) -> Model:
+    reason = (
+        f"{names[0]} to {names[-1]} hold slices of every matrix, one a device (Meta's model parallelism); this version "
+        "does not join them: convert a copy with the model's own tools"
+    )
+    return Model("consolidated.pth", "pytorch", tuple(names), undecoded=reason)
 
 
 def _kind(path: str) -> str:
@@ -148,9 +164,7 @@ def _choose(root: Path, top: dict[str, FileEntry], files: tuple[FileEntry, ...],
     if not beside:
         return chosen
     notice = f"beside {chosen.name}, hashed but not read: {', '.join(beside[:10])}"
-    return Model(
-        chosen.name, kind, chosen.weights, chosen.index, chosen.index_name, (*chosen.notices, notice), chosen.missing
-    )
+    return replace(chosen, notices=(*chosen.notices, notice))
 
 
 def beside(top: Mapping[str, FileEntry], chosen: Model) -> tuple[str, ...]:
@@ -228,12 +242,9 @@ def _unindexed(kind: str, names: list[str]) -> list[Model]:
 
 
 def _nothing(root: Path, files: tuple[FileEntry, ...]) -> UnsupportedError:
-    other = [e.path for e in files if e.path.endswith(_UNREAD)]
     deeper = [e.path for e in files if "/" in e.path and e.path.endswith(tuple(_ENDINGS))]
     if deeper:
         hint = f"Name one of the folders below: {', '.join(deeper[:5])}"
-    elif other:
-        hint = f"Not read by this version: {', '.join(other[:5])}"
     else:
         hint = "Name the folder that holds the model's files"
     return UnsupportedError(

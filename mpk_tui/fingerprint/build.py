@@ -34,6 +34,7 @@ def fingerprint(
     """
     from mpk_tui.checkpoint.arrays import WeightReader
     from mpk_tui.fingerprint.features import compute
+    from mpk_tui.fingerprint.twins import compare_twins
 
     cancel = cancel or CancelToken()
     checkpoint = path if isinstance(path, Checkpoint) else open_checkpoint(path, cancel, how)
@@ -41,6 +42,7 @@ def fingerprint(
     with WeightReader(checkpoint) as reader:
         features = compute(checkpoint, reader, report, cancel)
     arch = checkpoint.architecture
+    twins = compare_twins(checkpoint, hashes, cancel)
     return Fingerprint(
         tool=f"mpk-tui {__version__}",
         format=checkpoint.format,
@@ -58,13 +60,19 @@ def fingerprint(
             "tied": arch.tied,
             "claims": _claims(checkpoint.config),
             **_computed(checkpoint),
+            **({"undecoded": checkpoint.undecoded} if checkpoint.undecoded else {}),
+            **({"twins": [t.plain() for t in twins]} if twins else {}),
             **({"missing": list(checkpoint.missing)} if checkpoint.missing else {}),
             **({"adapter": checkpoint.adapter.plain()} if checkpoint.adapter is not None else {}),
         },
         tokenizer=_tokenizer_facts(checkpoint),
         metadata=checkpoint.metadata,
         features={f.id: f for f in features},
-        notices=checkpoint.notices + arch.notices + _about_adapter(checkpoint),
+        notices=checkpoint.notices
+        + arch.notices
+        + _about_adapter(checkpoint)
+        + tuple(t.sentence() for t in twins)
+        + ((f"not decoded: {checkpoint.undecoded}",) if checkpoint.undecoded else ()),
     )
 
 

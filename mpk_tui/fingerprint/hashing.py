@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.checkpoint.model import Checkpoint, FileEntry, Tensor
@@ -49,6 +49,14 @@ class TensorHash:
     nbytes: int
     sha256: bytes
 
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
     def item(self) -> bytes:
         """Canonical leaf item of the tensor tree: [name, dtype, shape, nbytes, sha256]."""
         return canonical.encode([self.name, self.dtype, list(self.shape), self.nbytes, self.sha256])
@@ -56,10 +64,11 @@ class TensorHash:
 
 @dataclass(frozen=True)
 class Hashes:
-    """Everything that was hashed: files sorted by path, tensors sorted by name."""
+    """Everything that was hashed: files sorted by path, tensors sorted by name; tensors of twins by file."""
 
     files: tuple[FileHash, ...]
     tensors: tuple[TensorHash, ...]
+    twins: Mapping[str, tuple[TensorHash, ...]] = field(default_factory=dict)
 
 
 def tensor_root(tensors: tuple[TensorHash, ...]) -> bytes:
@@ -88,6 +97,8 @@ def hash_checkpoint(
     """
     cancel = cancel or CancelToken()
     by_file: dict[str, list[Tensor]] = {path: [] for path in checkpoint.weights}
+    by_file |= {path: list(tensors) for path, tensors in checkpoint.twins.items()}
+    twins: dict[str, tuple[TensorHash, ...]] = {}
     for tensor in checkpoint.tensors.values():
         by_file[tensor.file].append(tensor)
     readable = [e for e in checkpoint.files if _has_content(e)]
@@ -108,14 +119,17 @@ def hash_checkpoint(
             for future in futures:
                 path, digest, found = future.result()
                 digests[path] = digest
-                tensors += found
+                if path in checkpoint.twins:
+                    twins[path] = tuple(found)
+                else:
+                    tensors += found
         except BaseException:
             stop.cancel()
             for future in futures:
                 future.cancel()
             raise
     files = tuple(FileHash(e.path, e.kind, e.size, digests.get(e.path), e.link, e.link_class) for e in checkpoint.files)
-    return Hashes(files, tuple(sorted(tensors, key=lambda t: t.name.encode("utf-8", "surrogatepass"))))
+    return Hashes(files, tuple(sorted(tensors, key=lambda t: t.name.encode("utf-8", "surrogatepass"))), twins)
 
 
 def _has_content(entry: FileEntry) -> bool:

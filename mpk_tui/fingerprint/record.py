@@ -91,7 +91,13 @@ class Fingerprint:
     def missing(self) -> tuple[str, ...]:
         """What is known to be missing of the checkpoint, as sentences; empty for whole evidence."""
         stated = self.config.get("missing", ())
-        return tuple(map(str, stated)) if isinstance(stated, list | tuple) else ()
+        lacking = tuple(map(str, stated)) if isinstance(stated, list | tuple) else ()
+        return (*lacking, f"the weights were not decoded: {self.undecoded}") if self.undecoded else lacking
+
+    @property
+    def undecoded(self) -> str:
+        """Why no tensors were read although there are files, or empty."""
+        return str(self.config.get("undecoded", ""))
 
     @property
     def parameters(self) -> int:

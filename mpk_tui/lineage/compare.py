@@ -33,7 +33,7 @@ from mpk_tui.lineage.borrow import borrow
 from mpk_tui.lineage.components import Part
 from mpk_tui.lineage.discriminator import Basis, RetentionTest, run_retention
 from mpk_tui.lineage.findings import Evidence
-from mpk_tui.lineage.identity import Identity, compare_tensors
+from mpk_tui.lineage.identity import TELLING, Identity, compare_tensors
 from mpk_tui.lineage.results import LAYER_P, UnitTest, not_run
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.sources import FORMS
@@ -117,7 +117,7 @@ def compare_sides(
     way = trajectory.follow(a, b, list(along), report, cancel) if along else None
     missing = tuple(f"{n}: {m}" for n, s in (("A", a), ("B", b)) for m in s.fingerprint.missing)
     finding = findings.decide(
-        Evidence(found.identity, found.tests, found.retention, found.parts, found.equal, way, missing)
+        Evidence(found.identity, found.tests, found.retention, found.parts, found.equal, way, missing, _undecoded(a, b))
     )
     mixture = merge.decompose(b, [a, *others], None, report, cancel) if others else None
     ranked = mechanisms.propose(
@@ -254,6 +254,20 @@ def _limits(a: Side, b: Side, finding: str) -> list[str]:
             "models only; see docs/lineage.md for its denominator."
         )
     return out
+
+
+def _undecoded(a: Side, b: Side) -> str:
+    """Why nothing was compared, and which files are nonetheless the same."""
+    said = [f"{n}: {s.fingerprint.undecoded}" for n, s in (("A", a), ("B", b)) if s.fingerprint.undecoded]
+    if not said:
+        return ""
+    theirs = {f.sha256 for f in b.fingerprint.files if f.size >= TELLING}
+    equal = [f.path for f in a.fingerprint.files if f.size >= TELLING and f.sha256 is not None and f.sha256 in theirs]
+    also = (
+        f". Equal byte for byte all the same: {', '.join(equal[:3])}{' and others' if len(equal) > 3 else ''}" if equal
+        else f". No file of {TELLING} bytes or more is equal byte for byte"
+    )  # fmt: skip
+    return f"The weights were not decoded, so that nothing was compared ({'; '.join(said)}){also}"
 
 
 def _notices(a: Side, b: Side) -> list[str]:

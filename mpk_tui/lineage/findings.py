@@ -84,6 +84,7 @@ class Evidence:
         equal: Matrices equal byte for byte that hold learned structure.
         trajectory: B seen from A's training, or None where no checkpoints of it were given.
         missing: What is known to be missing on either side; empty for whole evidence.
+        undecoded: Why the weights of a side were not read, as a sentence; empty where both were.
     """
 
     identity: Identity
@@ -93,6 +94,7 @@ class Evidence:
     equal: tuple[str, ...] = ()
     trajectory: Trajectory | None = None
     missing: tuple[str, ...] = ()
+    undecoded: str = ""
 
     @property
     def against(self) -> bool:
@@ -133,6 +135,9 @@ def is_whole(tests: list[UnitTest]) -> bool:
 
 def decide(evidence: Evidence) -> Finding:
     """The finding for a pair."""
+    if evidence.undecoded:
+        # Equal files that nobody looked into may hold anything; what they are worth is for the analyst to say.
+        return Finding(NOT_COMPARABLE, evidence.undecoded, 0.0, 0)
     finding = _decide(evidence)
     return _of_parts(finding, evidence) if evidence.missing else finding
 
@@ -304,7 +309,7 @@ def _telling_equal(identity: Identity) -> int:
 
 def _by_identity(identity: Identity) -> tuple[str, str] | None:
     n = len(identity.deltas)
-    if identity.same_record:
+    if identity.same_record and n:
         return IDENTICAL, f"All {n} tensors are equal byte for byte, names, types and shapes included"
     if identity.all_equal:
         kinds = sorted({d.conversion for d in identity.deltas if d.conversion})

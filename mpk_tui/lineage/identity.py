@@ -140,25 +140,25 @@ def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Id
     """
     left, right = _hashes(a, b), _hashes(b, a)
     if left == right:
-        deltas = tuple(Delta(Pair("", -1, Part(n), Part(n)), "bytes", elements=_elements(t)) for n, t in left.items())
+        deltas = tuple(Delta(Pair("", -1, Part(n), Part(n)), "bytes", elements=t.elements) for n, t in left.items())
         return Identity(deltas, (), (), (), 0, True, Counter(d.state for d in deltas))
     pairs, only_a, only_b = _pair_up(a, b, left, right)
     only_a, ignored_a = _without_ballast(only_a, left)
     only_b, ignored_b = _without_ballast(only_b, right)
-    todo = sum(_elements(left[p.a.tensor]) for p in pairs if not _same_bytes(p, left, right))
+    todo = sum(left[p.a.tensor].elements for p in pairs if not _same_bytes(p, left, right))
     meter = Meter(report, "comparing values", 4 * todo)
     deltas_ = []
     for pair in pairs:
         cancel.check()
         if _same_bytes(pair, left, right):
-            elements = _elements(left[pair.a.tensor])
+            elements = left[pair.a.tensor].elements
             flat = a.weights is not None and elements >= TELLING and _computed(pair, a.weights)
             deltas_.append(Delta(pair, "bytes", elements=elements, constant=flat))
         elif a.weights is None or b.weights is None:
             deltas_.append(_by_record(pair, left, right))
         else:
             deltas_.append(_by_value(pair, a.weights, b.weights, cancel))
-            meter.add(4 * _elements(left[pair.a.tensor]), pair.a.tensor)
+            meter.add(4 * left[pair.a.tensor].elements, pair.a.tensor)
     return Identity(
         tuple(deltas_), tuple(only_a), tuple(only_b), tuple(sorted({*ignored_a, *ignored_b})),
         sum(d.pair.a.tensor != d.pair.b.tensor for d in deltas_), False, Counter(d.state for d in deltas_),
@@ -189,13 +189,6 @@ def _hashes(side: Side, other: Side) -> dict[str, TensorHash]:
         n: TensorHash(n, t.dtype, t.shape, 0, computed(n)) if n in checkpoint.derived else stored[n]
         for n, t in checkpoint.logical.items()
     }
-
-
-def _elements(t: TensorHash) -> int:
-    n = 1
-    for d in t.shape:
-        n *= d
-    return n
 
 
 def _same_bytes(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorHash]) -> bool:
@@ -243,7 +236,7 @@ def _by_record(pair: Pair, left: dict[str, TensorHash], right: dict[str, TensorH
     x, y = left[pair.a.tensor], right[pair.b.tensor]
     plain = Part(pair.a.tensor) == pair.a and Part(pair.b.tensor) == pair.b
     state = "different" if plain and (x.dtype, x.shape) == (y.dtype, y.shape) else "unread"
-    return Delta(pair, state, elements=_elements(x))
+    return Delta(pair, state, elements=x.elements)
 
 
 def _pair_up(

@@ -73,6 +73,26 @@ _GRANITE: dict[str, Roles] = {
     "layers.{i}.shared_mlp.input_linear": ("ffn.shared.gate", "ffn.shared.up"),
     "layers.{i}.shared_mlp.output_linear": "ffn.shared.down",
 }
+# Meta's and Mistral's own releases; rows of q and k lie as llama.cpp stores them (convert_llama_weights_to_hf.py of
+# transformers turns them).
+_META: dict[str, Roles] = {
+    "tok_embeddings": "embed.tokens",
+    "norm": "norm.final",
+    "output": "head",
+    "layers.{i}.attention_norm": "attn.norm",
+    "layers.{i}.attention.wq": "attn.q",
+    "layers.{i}.attention.wk": "attn.k",
+    "layers.{i}.attention.wv": "attn.v",
+    "layers.{i}.attention.wo": "attn.o",
+    "layers.{i}.ffn_norm": "ffn.norm",
+    "layers.{i}.feed_forward.w1": "ffn.gate",
+    "layers.{i}.feed_forward.w3": "ffn.up",
+    "layers.{i}.feed_forward.w2": "ffn.down",
+    "layers.{i}.feed_forward.gate": "ffn.router",
+    "layers.{i}.feed_forward.experts.{e}.w1": "ffn.gate",
+    "layers.{i}.feed_forward.experts.{e}.w3": "ffn.up",
+    "layers.{i}.feed_forward.experts.{e}.w2": "ffn.down",
+}
 
 ROWS: tuple[Row, ...] = (
     Row("mixtral", S, ("mixtral", "phimoe"), LM, _MIXTRAL),
@@ -81,4 +101,5 @@ ROWS: tuple[Row, ...] = (
     Row("gpt_oss", S, ("gpt_oss",), LM, _GPT_OSS, turned=True, paired=True),
     Row("llama4", S, ("llama4", "llama4_text"), LM, _LLAMA4, turned=True),
     Row("granite_moe", S, ("granitemoe", "granitemoeshared"), LM, _GRANITE),
+    Row("llama", S, (), ("",), _META, rope_reordered=True),
 )

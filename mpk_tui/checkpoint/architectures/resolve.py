@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mpk_tui.checkpoint.architectures.names import Hit, Names, patterns
@@ -43,6 +45,9 @@ def resolve(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
     fitting = _fitting(TABLE, kind, named, tensors)
     scope = next((_OTHER_SCOPES[n] for n in named if n in _OTHER_SCOPES), "")
     if not fitting:
+        wrapped = _unwrapped(kind, config, tensors)
+        if wrapped is not None:
+            return wrapped
         of_type = f" (model type {named[0]!r})" if named else ""
         notice = f"no row of the architecture table fits{of_type}; tensors are paired by name"
         return Architecture(
@@ -57,6 +62,25 @@ def resolve(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
         notices.append(f"{said}; the names of the tensors fit {row.family}{among}, which they are read as")
     beside = {part.tensor for tower in towers(kind, config, tensors).values() for part in tower.roles.values()}
     return _assemble(row, config, language_part(config), tensors, scope or row.scope, notices, beside)
+
+
+def _unwrapped(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Architecture | None:
+    """Roles of a model that was saved from within another module (``module.``, ``_orig_mod.``, ``inner.``): names
+    without the first component that nearly all have."""
+    firsts = Counter(name.partition(".")[0] for name in tensors if "." in name)
+    prefix, count = next(iter(firsts.most_common(1)), ("", 0))
+    shorter = {n.removeprefix(f"{prefix}."): n for n in tensors}
+    if not prefix or prefix.isdigit() or 10 * count < 9 * len(tensors) or len(shorter) != len(tensors):
+        return None
+    found = resolve(kind, config, {short: replace(tensors[n], name=short) for short, n in shorter.items()})
+    if not found.roles:
+        return None
+    return replace(
+        found,
+        roles={key: replace(part, tensor=shorter[part.tensor]) for key, part in found.roles.items()},
+        unassigned=tuple(sorted(shorter[n] for n in found.unassigned)),
+        notices=(f"names were read without {prefix[:100]!r}, which they start with", *found.notices),
+    )
 
 
 def towers(kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Architecture]:
