@@ -33,11 +33,13 @@ class Opening:
         model: Which of several models of a folder is meant, by the name that the error lists.
         partial: Accept missing shards and files that were cut short; what is missing is recorded.
         base: The model that an adapter was trained on; the adapter is put onto it in memory.
+        isolate: Read headers in another process with limits (`mpk_tui.checkpoint.isolation`).
     """
 
     model: str = ""
     partial: bool = False
     base: Path | None = None
+    isolate: bool = False
 
 
 PLAIN = Opening()
@@ -61,13 +63,17 @@ def open_checkpoint(path: Path, cancel: CancelToken | None = None, how: Opening 
         mode = path.stat().st_mode
     except OSError as error:
         raise StorageError(f"cannot be opened ({error.strerror})", where=str(path)) from None
-    if stat.S_ISDIR(mode):
+    if how.isolate and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        from mpk_tui.checkpoint.isolation import open_isolated
+
+        found = open_isolated(path, cancel or CancelToken(), model=how.model, partial=how.partial)
+    elif stat.S_ISDIR(mode):
         found = _folder(path, cancel or CancelToken(), how)
     else:
         found = _file(path, how)
     if found.adapter is None or how.base is None:
         return found
-    return onto(open_checkpoint(how.base, cancel, Opening(partial=how.partial)), found)
+    return onto(open_checkpoint(how.base, cancel, Opening(partial=how.partial, isolate=how.isolate)), found)
 
 
 def _folder(root: Path, cancel: CancelToken, how: Opening) -> Checkpoint:

@@ -9,7 +9,7 @@ from mpk_tui.checkpoint.open import Opening
 
 
 def add_opening(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--model``, ``--partial`` and ``--base``."""
+    """Declare ``--model``, ``--partial``, ``--base`` and ``--isolate``."""
     parser.add_argument(
         "--model", default="", metavar="NAME", help="which model is meant where a folder holds several, as listed"
     )
@@ -25,8 +25,14 @@ def add_opening(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the model that an adapter was trained on: the adapter is put onto it in memory, nothing is written",
     )
+    parser.add_argument(
+        "--isolate",
+        action="store_true",
+        help="read headers, configurations and vocabularies in another process that may take 2 GiB and 2 minutes, "
+        "writes no file and starts no process",
+    )
 
 
 def opening(args: argparse.Namespace) -> Opening:
     """The options as given."""
-    return Opening(args.model, args.partial, args.base)
+    return Opening(args.model, args.partial, args.base, args.isolate)

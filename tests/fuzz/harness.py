@@ -11,8 +11,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from mpk_tui.checkpoint import gguf, pickles, pytorch, safetensors, strictjson
+from mpk_tui.checkpoint import containers, ctranslate2, gguf, npz, onnx, pickles, pytorch, safetensors, strictjson
+from mpk_tui.checkpoint.hash_lists import parse as parse_hashes
 from mpk_tui.checkpoint.reading import Source
+from mpk_tui.checkpoint.tokenizers import huggingface, ranks, sentencepiece
 from mpk_tui.errors import MpkError, UnstableFileError
 
 
@@ -41,6 +43,14 @@ READERS: Mapping[str, Callable[[bytes], object]] = {
     "gguf": lambda data: gguf.read_header(Memory(data), "fuzz"),
     "pytorch": lambda data: pytorch.read_header(Memory(data), "fuzz"),
     "pickle": lambda data: pickles.parse(data, 0, "fuzz"),
+    "onnx": lambda data: onnx.read_header(Memory(data), "fuzz"),
+    "npz": lambda data: npz.read_header(Memory(data), "fuzz"),
+    "ctranslate2": lambda data: ctranslate2.read_header(Memory(data), "fuzz"),
+    "tar": lambda data: containers.look(Memory(data), "fuzz.tar"),
+    "tokenizer-json": lambda data: huggingface.read_json(data, "fuzz"),
+    "sentencepiece": lambda data: sentencepiece.read_pieces(data, "fuzz"),
+    "ranks": lambda data: ranks.read_ranks(data, "fuzz"),
+    "hash-list": lambda data: parse_hashes(data, "fuzz"),
     "strictjson": lambda data: strictjson.parse(data, "fuzz"),
 }
 
