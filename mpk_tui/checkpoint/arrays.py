@@ -297,13 +297,31 @@ class WeightReader:
             return bits.view(np.float32)
         if dtype in SMALL:
             return unpack(raw, dtype, width)
-        if dtype in _BLOCK_TYPES and not big:
-            return _dequantize(raw, dtype, width, where)
+        if dtype in _BLOCK_TYPES and (not big or dtype in _HALVES):
+            return _dequantize(_little(raw, dtype) if big else raw, dtype, width, where)
         raise UnsupportedError(
             f"values of type {dtype}{' in big-endian order' if big else ''} are not decoded by this version",
             where=where,
             hint="Its bytes were hashed; only tests that need its values are left out",
         )
+
+
+_HALVES: dict[str, tuple[int, ...]] = {
+    "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2), "Q8_0": (0,), "Q2_K": (80, 82), "Q3_K": (108,),
+    "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,), "IQ2_XXS": tuple(range(0, 66, 2)),
+    "IQ2_XS": tuple(range(0, 66, 2)), "IQ2_S": (0,), "IQ3_XXS": (0,), "IQ3_S": (0,), "IQ1_S": (0, *range(34, 50, 2)),
+    "IQ4_NL": (0,), "IQ4_XS": (0, 2), "TQ1_0": (52,), "TQ2_0": (64,), "MXFP4": (), "NVFP4": (),
+}  # fmt: skip
+"""Where two-byte fields lie in a block (ggml-common.h); in big-endian files these are turned round, bytes are not."""
+
+
+def _little(raw: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[np.uint8]:
+    """Blocks of a big-endian file as a little-endian one has them."""
+    size = next(width for label, _, width in gguf_header.TYPES.values() if label == dtype)
+    out: npt.NDArray[np.uint8] = raw.reshape(-1, size).copy()
+    for at in _HALVES[dtype]:
+        out[:, [at, at + 1]] = out[:, [at + 1, at]]
+    return out.reshape(raw.shape)
 
 
 _BLOCK_TYPES = {label for label, block, _ in gguf_header.TYPES.values() if block > 1}

@@ -27,7 +27,7 @@ SMALL = frozenset({*_FORMATS, "F8_E8M0"})
 def table(label: str) -> Floats:
     """All values of a type below 16 bits by their code: (2**bits,) float32, read-only."""
     if label == "F8_E8M0":
-        values = np.ldexp(np.ones(256), np.arange(256) - 127).astype(np.float32)
+        values: Floats = np.ldexp(np.ones(256), np.minimum(np.arange(256), 254) - 127).astype(np.float32)
         values[255] = np.nan
     else:
         exponent_bits, mantissa_bits, bias, top = _FORMATS[label]

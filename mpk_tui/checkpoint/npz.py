@@ -66,13 +66,11 @@ def read_header(source: Source, file: str) -> Header:
         else:
             tensors[name] = found
     notices = tuple(
-        f"{file}: not decoded: {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}: {why}"
+        f"not decoded: {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}: {why}"
         for why, names in left.items()
     )
     if not tensors:
-        raise UnsupportedError(
-            notices[0] if notices else "an empty archive", where=file, hint="Its bytes can still be hashed"
-        )
+        raise UnsupportedError(notices[0] if notices else "an empty archive", where=file, hint="Its bytes are hashed")
     return Header(tuple(tensors.values()), notices)
 
 

@@ -21,7 +21,7 @@ from mpk_tui.checkpoint.safetensors import BITS
 from mpk_tui.errors import LimitError, MalformedError, UnsupportedError
 
 MAX_TENSORS = 1 << 18
-MAX_NODES = 1 << 20
+MAX_NODES = 1 << 17
 MAX_DIMENSIONS = 16
 TYPES = {
     1: "F32", 2: "U8", 3: "I8", 4: "U16", 5: "I16", 6: "I32", 7: "I64", 9: "BOOL", 10: "F16", 11: "F64", 12: "U32",

@@ -172,6 +172,8 @@ def _assemble(
         missing += gguf.check_parts(splits, how.partial)
     if model.index is not None:
         _check_index(model.index_name, model.index, tensors, notices, set(model.weights) if missing else None)
+    if undecoded:
+        tensors, derived = {}, {}
     ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8"))}
     if not ordered and not undecoded:
         raise UnsupportedError("holds no tensors", where=str(path))

@@ -7,19 +7,18 @@ here has any.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mpk_tui.checkpoint.reading import Source
 from mpk_tui.errors import LimitError, MalformedError
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 8 << 20
+MAX_FIELDS = 1 << 20
 """Fields that one file may have in all."""
 _WINDOW = 1 << 18
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field.
 
     Attributes:
@@ -92,6 +91,9 @@ class Reader:
 
     def varint(self, at: int, stop: int) -> tuple[int, int]:
         """A varint at ``at`` and the place behind it."""
+        index = at - self._base
+        if at < stop and 0 <= index < len(self._window) and self._window[index] < 0x80:
+            return self._window[index], at + 1  # nearly all are one byte
         value = shift = 0
         here = at
         while True:

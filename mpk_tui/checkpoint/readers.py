@@ -92,7 +92,7 @@ def _looks_like_safetensors(source: Source, start: bytes) -> bool:
 
 
 def read(source: Source, file: str, kind: str, siblings: Mapping[str, FileEntry], *, partial: bool = False) -> Part:
-    """Read one file's header.
+    """Read one file's header; of formats with many dialects, one that is not known is no error but not decoded.
 
     Args:
         source: The open file.
@@ -104,6 +104,15 @@ def read(source: Source, file: str, kind: str, siblings: Mapping[str, FileEntry]
     Raises:
         MpkError: As the format's reader says.
     """
+    try:
+        return _read(source, file, kind, siblings, partial=partial)
+    except UnsupportedError as error:
+        if kind in ("safetensors", "gguf"):
+            raise  # every file of these that is well-formed is read
+        return Part(kind or CONTAINER, (), undecoded=error.diagnosis())
+
+
+def _read(source: Source, file: str, kind: str, siblings: Mapping[str, FileEntry], *, partial: bool) -> Part:
     kind = recognise(source, file) if kind in ("", "pytorch", CONTAINER) else kind
     if kind == "gguf":
         header = gguf.read_header(source, file, partial=partial)
@@ -122,7 +131,7 @@ def read(source: Source, file: str, kind: str, siblings: Mapping[str, FileEntry]
         return Part(kind, model.tensors, model.metadata, {}, model.derived, model.notices)
     if kind == "npz":
         arrays = npz.read_header(source, file)
-        return Part(kind, arrays.tensors, notices=arrays.notices)
+        return Part(kind, arrays.tensors, notices=tuple(f"{file}: {n}" for n in arrays.notices))
     if kind == CONTAINER:
         return _contained(source, file, partial=partial)
     plain = safetensors.read_header(source, file, partial=partial)

@@ -32,6 +32,7 @@ _BLOCK = 1 << 22
 """Elements compared at a time."""
 _RUN = 1024
 """Elements whose products are added in single precision."""
+_REVERSED = "byte order reversed"
 _FLOATS = {"F32": (8, 23), "F16": (5, 10), "BF16": (8, 7)}
 """Exponent and mantissa bits of the types between which casts are recognised."""
 
@@ -298,9 +299,12 @@ def _by_value(pair: Pair, a: Weights, b: Weights, cancel: CancelToken) -> Delta:
     moved = _moved(pair)
     if a.column_major(pair.a) != b.column_major(pair.b):
         moved.append("stored column by column on one side")
+    if a.big_endian(pair.a) != b.big_endian(pair.b):
+        moved.append(_REVERSED)
     same_type = type_a == type_b
     # Same type, same layout, other bytes: different, whatever rounding to float32 may say.
-    if tally.changed == 0 and (moved or not same_type) and {type_a, type_b} & _FLOATS.keys():
+    plain = bool({type_a, type_b} & _FLOATS.keys()) or _REVERSED in moved
+    if tally.changed == 0 and (moved or not same_type) and plain:
         steps = [] if same_type else [f"{type_a} to {type_b}"]
         # Values pass through float32 here, so a 64-bit side may have lost digits that we did not see.
         exact = "F64" not in (type_a, type_b)

@@ -41,6 +41,11 @@ class Weights:
         """Stored type of a part's elements."""
         return self.checkpoint.logical[part.tensor].dtype.removesuffix(COLUMN_MAJOR)
 
+    def big_endian(self, part: Part) -> bool:
+        """Whether the part's numbers lie with their highest byte first."""
+        file = self.checkpoint.logical[part.tensor].file
+        return self.checkpoint.metadata.get(file, {}).get("gguf.byte_order") == "big"
+
     def column_major(self, part: Part) -> bool:
         """Whether the part's bytes lie column by column."""
         return self.checkpoint.logical[part.tensor].dtype.endswith(COLUMN_MAJOR)
