@@ -212,10 +212,11 @@ class Tokenizer:
 
     Attributes:
         source: File it came from (or ``gguf``).
-        kind: ``bpe``, ``wordpiece``, ``unigram`` or ``unknown``.
-        tokens: Token strings by id in one normal form: a leading blank is ``\\u2581``, byte-level alphabets are
-            decoded, word-piece marks are turned round (``##ing`` becomes ``ing``, ``the`` becomes ``\\u2581the``), and
-            special tokens keep their spelling.  None where an id has no string.
+        kind: ``bpe``, ``wordpiece``, ``wordlevel``, ``unigram`` or ``unknown``.
+        tokens: Token strings by id in one normal form: every blank is ``\\u2581``, byte-level alphabets are decoded
+            (bytes that are no text appear as ``<0xE2>``), word-piece marks are turned round (``##ing`` becomes
+            ``ing``, ``the`` becomes ``\\u2581the``), and special tokens keep their spelling.  None where an id has no
+            string.
         special: Ids of special tokens.
     """
 
