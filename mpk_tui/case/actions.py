@@ -52,14 +52,14 @@ def split_pair(case: Case, pair: str = "") -> tuple[str, str, str]:
 
 
 def measure_comparison(
-    case: Case, pair: str, report: Report = silent, cancel: CancelToken | None = None
+    case: Case, pair: str, report: Report = silent, cancel: CancelToken | None = None, *, isolate: bool = False
 ) -> dict[str, Any]:
-    """The comparison record of a pair, not recorded."""
+    """The comparison record of a pair, not recorded; with ``isolate``, headers are read in another process."""
     from mpk_tui.lineage.compare import compare
 
     _, a, b = split_pair(case, pair)
     left, right = find_artifact(case, a), find_artifact(case, b)
-    ways = opening_of(left), opening_of(right)
+    ways = opening_of(left, isolate=isolate), opening_of(right, isolate=isolate)
     return compare(Path(left.path), Path(right.path), report, cancel, how=ways)
 
 
@@ -90,11 +90,11 @@ def record_comparison(case: Case, pair: str, record: dict[str, Any]) -> Entry:
 
 
 def compare_pair(
-    case: Case, pair: str = "", report: Report = silent, cancel: CancelToken | None = None
+    case: Case, pair: str = "", report: Report = silent, cancel: CancelToken | None = None, *, isolate: bool = False
 ) -> dict[str, Any]:
     """Compare a pair and record it."""
     pair, _, _ = split_pair(case, pair)
-    record = measure_comparison(case, pair, report, cancel)
+    record = measure_comparison(case, pair, report, cancel, isolate=isolate)
     record_comparison(case, pair, record)
     return record
 

@@ -118,10 +118,10 @@ def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
 
 
 def fingerprint_artifact(
-    case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None
+    case: Case, id: str, report: Report = silent, cancel: CancelToken | None = None, *, isolate: bool = False
 ) -> Fingerprint:
     """Fingerprint one artifact and record it."""
-    made = measure_fingerprint(find_artifact(case, id), report, cancel)
+    made = measure_fingerprint(find_artifact(case, id), report, cancel, isolate=isolate)
     record_fingerprint(case, id, made)
     return made
 
@@ -138,19 +138,28 @@ def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: Cancel
     return same
 
 
-def measure_fingerprint(artifact: Artifact, report: Report = silent, cancel: CancelToken | None = None) -> Fingerprint:
-    """The fingerprint of an artifact, not recorded: what a thread may do while the case goes on."""
+def measure_fingerprint(
+    artifact: Artifact, report: Report = silent, cancel: CancelToken | None = None, *, isolate: bool = False
+) -> Fingerprint:
+    """The fingerprint of an artifact, not recorded: what a thread may do while the case goes on.
+
+    Args:
+        artifact: Of the case.
+        report: Progress.
+        cancel: Polled between chunks.
+        isolate: Read headers in another process.
+    """
     from mpk_tui.fingerprint.build import fingerprint
 
     path = Path(artifact.path)
     if looks_like_fingerprint(path):
         return read_fingerprint(path)
-    return fingerprint(path, report, cancel, how=opening_of(artifact))
+    return fingerprint(path, report, cancel, how=opening_of(artifact, isolate=isolate))
 
 
-def opening_of(artifact: Artifact) -> Opening:
+def opening_of(artifact: Artifact, *, isolate: bool = False) -> Opening:
     """How an artifact's path is opened, as was said when it was taken in."""
-    return Opening(artifact.model, artifact.partial, Path(artifact.base) if artifact.base else None)
+    return Opening(artifact.model, artifact.partial, Path(artifact.base) if artifact.base else None, isolate)
 
 
 def stored_fingerprint(case: Case, id: str) -> Fingerprint:

@@ -294,9 +294,15 @@ def _listed(graph: Graph, file: str) -> Header:
         notices.append(
             f"{file}: {len(names.renamed)} weights are listed under the names of the modules whose nodes use them"
         )
-    # Scalars and shapes are constants of the graph, not weights.
-    used = {s for d in names.derived.values() for s in d.sources.values()}
-    kept = [t for t in names.tensors.values() if t.elements > 1 or t.name in used or "." in t.name]
+    # Scalars, shapes, masks and tables that were computed in advance are constants of the graph, not weights.
+    used = {s for d in names.derived.values() for s in d.sources.values()} | names.read | names.renamed.keys()
+    kept = [t for t in names.tensors.values() if t.name in used or not names.folded(t)]
+    if len(kept) < len(names.tensors):
+        left = sorted(names.tensors.keys() - {t.name for t in kept})
+        notices.append(
+            f"{file}: {len(left)} constants of the graph are no weights and covered by the file's hash only "
+            f"({', '.join(left[:3])}{', ...' if len(left) > 3 else ''})"
+        )
     external = sorted({t.file for t in kept} - {file})
     metadata = dict(graph.metadata) | {f"onnx.name.{new}": old for new, old in names.renamed.items()}
     return Header(tuple(kept), tuple(names.derived.values()), metadata, tuple(notices), tuple(external))

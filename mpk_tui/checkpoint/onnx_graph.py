@@ -21,6 +21,14 @@ _NAMELESS = re.compile(
     r"|.*(?:::|_|/)(?:MatMul|Transpose|Constant)_?[0-9]*(_output_0)?(_quantized|_q)?\Z"
 )
 _QUANTIZED = re.compile(r"_(quantized|q|int8|uint8|weight_q)\Z")
+_READERS = frozenset({
+    "MatMul", "Gemm", "Gather", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN", "LayerNormalization", "MatMulInteger",
+    "MatMulNBits", "QLinearMatMul", "SkipLayerNormalization", "EmbedLayerNormalization", "Attention",
+    "GatherBlockQuantized", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization",
+    "InstanceNormalization", "BatchNormalization",
+})  # fmt: skip
+_FOLDED = re.compile(r"(?!weight|bias)[a-z][a-z_]*[0-9_]*\Z")
+"""Names that torch's newer exporter gives to what it computed in advance: masks, tables, shapes."""
 _FLOATS = ("F32", "F16", "BF16")
 _DEPTH = 8
 
@@ -100,6 +108,7 @@ class Names:
         derived: Weights computed from quantized ones, by name.
         renamed: Name that a tensor is listed under to its name in the file.
         zeros: Names of zero points that were used.
+        read: Names that operations read as weights read.
     """
 
     def __init__(
@@ -109,6 +118,7 @@ class Names:
         self.derived: dict[str, Derived] = {}
         self.renamed: dict[str, str] = {}
         self.zeros: set[str] = set()
+        self.read = {n for node in nodes if node.op in _READERS for n in node.inputs[:3]}
         self._numbers = numbers
         self._stored = tensors
         self._makers: dict[str, Node] = {}
@@ -218,6 +228,11 @@ class Names:
             return
         nameless = bool(_NAMELESS.match(value.name or value.tensor))
         plain = f"{module}.weight" if module and nameless else value.name or value.tensor
+        if value.scale and nameless and not module and turned:
+            # Whose weight it is nobody knows; how it lies, the product tells.
+            self._list(value.tensor, value.tensor, tensor, turned)
+            self._derive(value.name or f"{value.tensor}.dequantized", value, value.tensor, turned=True)
+            return
         if not value.scale:
             # A named weight lies as its module keeps it, e.g. (in, out) in GPT-2's own layers.
             if nameless and module and self._free(plain):
@@ -235,7 +250,13 @@ class Names:
         del self.tensors[old]
         label, shape = (tensor.dtype + COLUMN_MAJOR, tensor.shape[::-1]) if turned else (tensor.dtype, tensor.shape)
         self.tensors[new] = Tensor(new, label, shape, tensor.file, tensor.offset, tensor.nbytes)
-        self.renamed[new] = old
+        if new != old:
+            self.renamed[new] = old
+
+    @staticmethod
+    def folded(tensor: Tensor) -> bool:
+        """Whether a tensor is a constant of the graph by its size and name; what reads it may say otherwise."""
+        return (tensor.elements <= 1 and "." not in tensor.name) or bool(_FOLDED.match(tensor.name))
 
     def _free(self, name: str) -> bool:
         return name not in self.tensors and name not in self.derived

@@ -17,7 +17,7 @@ from typing import Any
 from mpk_tui.case import Case, actions, artifacts, create_case, open_case, review
 from mpk_tui.case.intake import ContradictionError, measure_intake
 from mpk_tui.case.state import CUSTODY, FACTS, ROLES, undone_entries
-from mpk_tui.cli.opening import add_opening, opening
+from mpk_tui.cli.opening import add_isolation, add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.constitution.answers import ANSWERS, BASES, KINDS, Hop
 from mpk_tui.errors import ExitCode, UsageError
@@ -63,10 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     p.add_argument("artifact", metavar="ID")
     p = add("fingerprint", "hash artifacts and keep their fingerprints")
     p.add_argument("artifacts", nargs="*", metavar="ID", help="default: all without one")
+    add_isolation(p)
     p = add("rehash", "hash artifacts again after the analysis and record whether they are unchanged")
     p.add_argument("artifacts", nargs="*", metavar="ID", help="default: all with a fingerprint")
     p = add("compare", "compare pairs and keep the records")
     p.add_argument("pairs", nargs="*", metavar="PAIR", help="default: all that were not compared")
+    add_isolation(p)
     p.add_argument("--json", action="store_true")
     p = add("evidence", "add or remove an item of evidence, or list all", pair=True)
     p.add_argument("--kind", choices=KINDS)
@@ -170,7 +172,7 @@ def _remove(case: Case, args: argparse.Namespace) -> int:
 def _fingerprint(case: Case, args: argparse.Namespace) -> int:
     chosen = args.artifacts or [a.id for a in case.state.artifacts.values() if not a.fingerprint]
     for name in chosen:
-        made = artifacts.fingerprint_artifact(case, name, progress_bar())
+        made = artifacts.fingerprint_artifact(case, name, progress_bar(), isolate=args.isolate)
         emit(f"{name}  tensor root {made.root.hex()}")
     return ExitCode.OK
 
@@ -188,7 +190,7 @@ def _compare(case: Case, args: argparse.Namespace) -> int:
     if not chosen and not case.state.pairs:
         raise UsageError("the case has no pairs", hint="Add a subject and a reference first")
     for pair in chosen:
-        record = actions.compare_pair(case, pair, progress_bar())
+        record = actions.compare_pair(case, pair, progress_bar(), isolate=args.isolate)
         if args.json:
             emit_json(record)
         else:

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.cli.opening import add_opening, opening
+from mpk_tui.cli.opening import add_isolation, add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, progress_bar
 from mpk_tui.errors import ExitCode
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="further model that B may have been merged from, beside A; may be given several times",
     )
     add_opening(parser)
+    add_isolation(parser)
     parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")
     parser.add_argument("--json", action="store_true", help="print the whole record as one JSON object")
     parser.add_argument("--fail-on", choices=["linked"], help="exit 60 if the finding proposes a link")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mpk_tui.cli.opening import add_opening, opening
+from mpk_tui.cli.opening import add_isolation, add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.errors import ExitCode, StorageError, UsageError
 from mpk_tui.fingerprint.record import SUFFIX, Fingerprint, write
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--brief", action="store_true", help="JSON without the tensor list: their count and root")
     add_opening(parser)
+    add_isolation(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="hashing threads (default: all cores)")
 
 

@@ -9,7 +9,7 @@ from mpk_tui.checkpoint.open import Opening
 
 
 def add_opening(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--model``, ``--partial``, ``--base`` and ``--isolate``."""
+    """Declare ``--model``, ``--partial`` and ``--base``."""
     parser.add_argument(
         "--model", default="", metavar="NAME", help="which model is meant where a folder holds several, as listed"
     )
@@ -25,6 +25,10 @@ def add_opening(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the model that an adapter was trained on: the adapter is put onto it in memory, nothing is written",
     )
+
+
+def add_isolation(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--isolate``."""
     parser.add_argument(
         "--isolate",
         action="store_true",
@@ -35,4 +39,4 @@ def add_opening(parser: argparse.ArgumentParser) -> None:
 
 def opening(args: argparse.Namespace) -> Opening:
     """The options as given."""
-    return Opening(args.model, args.partial, args.base, args.isolate)
+    return Opening(args.model, args.partial, args.base, getattr(args, "isolate", False))

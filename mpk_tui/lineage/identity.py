@@ -352,6 +352,8 @@ class _Tally:
             if type_a in _FLOATS:
                 self._casts[f"{type_b} rounded to {type_a}"] = (type_a, True, "nearest")
                 self._casts[f"{type_b} truncated to {type_a}"] = (type_a, True, "zero")
+        # Neither is a cast of the other where both were made of wider numbers.
+        self._both = (type_a, type_b) if {type_a, type_b} == {"F16", "BF16"} else ()
 
     def add(self, x: Floats, y: Floats) -> None:
         unequal = ~((x == y) | (np.isnan(x) & np.isnan(y)))
@@ -367,6 +369,11 @@ class _Tally:
             if self._first is None:
                 self._first = x.flat[0], y.flat[0]
             self.constant = bool((x == self._first[0]).all() and (y == self._first[1]).all())
+        if (
+            self._both
+            and (np.abs(x - y) > sum(_half_step(v, t) for v, t in zip((x, y), self._both, strict=True))).any()
+        ):
+            self._both = ()
         for name, (dtype, turned, mode) in list(self._casts.items()):
             wide, narrow = (y, x) if turned else (x, y)
             cast = round_to(wide, dtype, mode)
@@ -376,7 +383,8 @@ class _Tally:
     @property
     def cast(self) -> str:
         """The first cast that explains every element, or an empty string."""
-        return next(iter(self._casts), "")
+        found = next(iter(self._casts), "")
+        return found or ("wider numbers rounded to F16 on one side and to BF16 on the other" if self._both else "")
 
     @property
     def relative(self) -> float:
@@ -388,6 +396,15 @@ class _Tally:
         """Cosine of the flattened tensors, 0 where one of them is zero."""
         norm = np.sqrt(self._aa * self._bb)
         return float(self._dot / norm) if norm > 0 else 0.0
+
+
+def _half_step(x: Floats, dtype: str) -> Floats:
+    """Half the distance to the next number of a type: how far rounding to nearest may have moved a value."""
+    exponent_bits, mantissa_bits = _FLOATS[dtype]
+    lowest = 2 - (1 << (exponent_bits - 1))
+    _, exponent = np.frexp(x)
+    out: Floats = np.ldexp(np.float32(0.5), np.maximum(exponent - 1, lowest) - mantissa_bits)
+    return out
 
 
 def _inner(x: Floats, y: Floats) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from textual.content import Content
 
 from mpk_tui.case import actions, artifacts, review
+from mpk_tui.case.intake import Intake, measure_intake
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import Artifact, undone_entries
 from mpk_tui.case.store import JOURNAL, Case, create_case, open_case
@@ -28,6 +29,7 @@ from mpk_tui.tui.drafts import Drafts
 from mpk_tui.tui.wording import Proposal, Question
 
 if TYPE_CHECKING:
+    from mpk_tui.checkpoint.open import Opening
     from mpk_tui.fingerprint.record import Fingerprint
     from mpk_tui.progress import CancelToken, Report
 
@@ -258,16 +260,28 @@ class Session:
         """In order of adding."""
         return list(self.case.state.artifacts.values())
 
-    def add_artifact(self, path: str, role: str, label: str, note: str) -> None:
-        """Put a checkpoint under examination; its headers are opened first, so that a wrong path is refused now."""
-        where = Path(path).expanduser()
-        if where.exists():
-            from mpk_tui.checkpoint.open import open_checkpoint
-            from mpk_tui.fingerprint.record import looks_like_fingerprint
+    def look_into(self, path: Path, how: Opening) -> None:
+        """Open a checkpoint's headers, in another process, so that what cannot be examined is refused at once.
 
-            if not looks_like_fingerprint(where):
-                open_checkpoint(where)
-        artifacts.add_artifact(self.case, where, role=role, label=label, note=note)
+        Raises:
+            UsageError: The folder holds several models; the sentence lists them.
+            MpkError: Whatever reading refuses.
+        """
+        from mpk_tui.checkpoint.open import open_checkpoint
+        from mpk_tui.fingerprint.record import looks_like_fingerprint
+
+        if path.exists() and not looks_like_fingerprint(path):
+            open_checkpoint(path, None, how)
+
+    def add_artifact(
+        self, path: Path, role: str, label: str, note: str, how: Opening, intake: Intake | None = None
+    ) -> Artifact:
+        """Put a checkpoint under examination."""
+        return artifacts.add_artifact(self.case, path, role=role, label=label, note=note, how=how, intake=intake)
+
+    def checking(self, path: Path, lists: Sequence[Path], accept: str) -> Callable[[Report, CancelToken], Intake]:
+        """Work for a thread: hold a folder against acquisition hash lists."""
+        return lambda report, cancel: measure_intake(path, lists, accept, report, cancel)
 
     def remove_artifact(self, artifact: str) -> None:
         """Take one out of the examination."""
@@ -279,6 +293,12 @@ class Session:
             f"{artifact.id} {artifact.role}: {artifact.label}",
             f"Path: {artifact.path} (kept on this machine only, in no journal and no bundle)",
             *([f"Intake: {artifact.note}"] if artifact.note else []),
+            *([f"Model: {artifact.model}, one of several in the folder"] if artifact.model else []),
+            *([f"Examined on the base {Path(artifact.base).name}"] if artifact.base else []),
+            *(["PARTIAL: parts may be missing; no exclusion can be established"] if artifact.partial else []),
+            *(["INCOMPLETE: see the notices of its fingerprint (g 3)"] if not artifact.complete else []),
+            *(f"Hash list: {sentence}" for sentence in artifact.lists),
+            *([f"Taken in although a list contradicts it: {artifact.mismatch}"] if artifact.mismatch else []),
             f"Tensor root: {artifact.root or 'not fingerprinted yet (g 3)'}",
             *([f"Scope: {artifact.scope}"] if artifact.scope else []),
         ]
@@ -287,7 +307,7 @@ class Session:
 
     def fingerprinting(self, artifact: str) -> Callable[[Report, CancelToken], Any]:
         """Work for a thread."""
-        return partial(artifacts.measure_fingerprint, self.case.state.artifacts[artifact])
+        return partial(artifacts.measure_fingerprint, self.case.state.artifacts[artifact], isolate=True)
 
     def record_fingerprint(self, artifact: str, made: Fingerprint) -> None:
         """Journal what a thread made."""
@@ -310,7 +330,7 @@ class Session:
     def comparing(self, pair: str) -> Callable[[Report, CancelToken], Any]:
         """Work for a thread; refuses early what would be refused late."""
         actions.split_pair(self.case, pair)
-        return partial(actions.measure_comparison, self.case, pair)
+        return partial(actions.measure_comparison, self.case, pair, isolate=True)
 
     def record_comparison(self, pair: str, record: dict[str, Any]) -> None:
         """Journal what a thread made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
@@ -11,6 +12,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from mpk_tui.case.state import Artifact
+from mpk_tui.checkpoint.open import Opening
+from mpk_tui.errors import UsageError
 from mpk_tui.text import clean
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
 from mpk_tui.tui.widgets.form import Field, Form
@@ -20,6 +24,7 @@ ROLES = (
     ("subject", "subject: what is examined"),
     ("reference", "reference: what it is compared with"),
 )
+PARTS = (("whole", "whole: a missing part is an error"), ("partial", "partial: examine what is there"))
 
 
 class Artifacts(StepScreen):
@@ -43,11 +48,12 @@ class Artifacts(StepScreen):
         """Rows and the one under the cursor."""
         artifacts = self.session.artifacts
         table = self.query_one("#start", RowTable)
-        table.show([(a.id, a.role, a.label, a.path) for a in artifacts])
+        table.show([(a.id, a.role, _mark(a), a.path) for a in artifacts])
         if table.index is None:
             text = Content(
-                "A checkpoint is a Hugging Face folder, a .safetensors or a .gguf file; a fingerprint file (.mpkf) can "
-                "stand for one. It is opened for reading only, and no link out of it is followed."
+                "A checkpoint is a Hugging Face folder or a file of weights (safetensors, GGUF, PyTorch, ONNX and "
+                "others); a fingerprint file (.mpkf) can stand for one. It is opened for reading only, and no link out "
+                "of it is followed."
             )
         else:
             text = Content("\n".join(clean(x, 600) for x in self.session.about_artifact(artifacts[table.index])))
@@ -64,10 +70,30 @@ class Artifacts(StepScreen):
             return
 
         def accept(values: dict[str, str]) -> str | None:
-            if not values["path"].strip():
+            said = {k: v.strip() for k, v in values.items()}
+            if not said["path"]:
                 return "Type the path of a checkpoint."
-            session.add_artifact(
-                values["path"].strip(), values["role"], values["label"].strip(), values["note"].strip()
+            if said["reason"] and not said["lists"]:
+                return "A reason to take in what contradicts a hash list says nothing without a list."
+            path = Path(said["path"]).expanduser()
+            base = Path(said["base"]).expanduser() if said["base"] else None
+            how = Opening(said["model"], said["parts"] == "partial", base, isolate=True)
+            try:
+                session.look_into(path, how)
+            except UsageError as error:
+                return f"{error.what}. Type the name of the one that is meant under Model."
+            lists = [Path(p.strip()).expanduser() for p in said["lists"].split(";") if p.strip()]
+            if not lists:
+                session.add_artifact(path, said["role"], said["label"], said["note"], how)
+                return None
+            self.bench.start_job(
+                "intake",
+                str(path),
+                f"hash lists of {path.name}",
+                session.checking(path, lists, said["reason"]),
+                lambda found: self._taken(
+                    session.add_artifact(path, said["role"], said["label"], said["note"], how, found)
+                ),
             )
             return None
 
@@ -80,6 +106,11 @@ class Artifacts(StepScreen):
                 Field("path", "Path", hint="folder, .safetensors, .gguf or .mpkf"),
                 Field("label", "Label (as the report will call it; empty: the path's last part)"),
                 Field("note", "Intake: where it came from, how it was copied"),
+                Field("parts", "Evidence", "choice", value="whole", options=PARTS),
+                Field("model", "Model", hint="which one, where a folder holds several"),
+                Field("base", "Base", hint="for an adapter: the path of the model it is put onto"),
+                Field("lists", "Hash lists", hint="SHA256SUMS or hashdeep files, several with ; between"),
+                Field("reason", "Why files that contradict a list are taken in all the same"),
             ],
             accept,
             button="add",
@@ -87,6 +118,10 @@ class Artifacts(StepScreen):
             name="artifact",
         )
         self.bench.push_screen(form, lambda values: self.bench.changed() if values else None)
+
+    def _taken(self, artifact: Artifact) -> None:
+        """Say what the lists said."""
+        self.bench.say("  ".join((f"{artifact.id} was taken in.", *artifact.lists)))
 
     def action_remove(self) -> None:
         """Take the artifact under the cursor out; z restores it."""
@@ -97,3 +132,8 @@ class Artifacts(StepScreen):
         if self.bench.attempt(lambda: self.session.remove_artifact(artifact)):
             self.bench.say(f"{artifact} was taken out, with what was said about it; z restores it.")
             self.bench.changed()
+
+
+def _mark(artifact: Artifact) -> str:
+    """The label, with a word where the evidence is not whole."""
+    return f"partial: {artifact.label}" if artifact.partial or not artifact.complete else artifact.label
