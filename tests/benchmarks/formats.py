@@ -61,8 +61,14 @@ class Said:
         """Whether that is what the pair is."""
         if self.finding in ("identical", "reformatted"):
             return True
-        coarse = {f.bits for f in (self.a, self.b)} - {0}
-        return self.finding in RELATED and self.mechanism == "3.7" and bool(coarse & set(self.bits))
+        known = {f.bits for f in (self.a, self.b)} - {0}
+        named = set(self.bits)
+        return (
+            self.finding in RELATED
+            and self.mechanism == "3.7"
+            and named <= known
+            and min(named, default=0) == min(known)
+        )
 
 
 def bits_of(mechanism: dict[str, Any]) -> tuple[int, ...]:
@@ -117,7 +123,7 @@ def document(own: list[Said], other: list[Said]) -> str:
         "0.2.9 (packed with their own layouts, rounded to nearest, without calibration data), bitsandbytes 0.50.2, compressed-tensors",
         "0.20.0, onnx 1.23, onnxruntime 1.32. The model is a Llama of 4 layers and width 256, trained for 350 steps.", "",
         f"- Pairs of forms of one model told rightly: **{sum(s.right for s in own)} of {len(own)}** (right: identical, reformatted, or linked "
-        "with mechanism 3.7 first and the bits of the coarser side).",
+        "with mechanism 3.7 first, the bits of the coarser side, and no bits that neither side has).",
         f"- Pairs with another model, trained apart, in every form against every form: {len(other)}; said: "
         f"{', '.join(f'{k} {n}' for k, n in findings.most_common())}.",
         f"- A comparison takes {times[len(times) // 2]:.2f} s (median; opening and hashing apart).", "",
