@@ -14,14 +14,14 @@ from mpk_tui.bundle import limits
 from mpk_tui.bundle.dsse import ENDORSEMENT_TYPE, pae
 from mpk_tui.bundle.envelope import SealedEndorsement, Signature
 from mpk_tui.bundle.manifest import SIGNER, Signer, read_signer
-from mpk_tui.bundle.schema import Reading, choice, digest, integer, listing, mapping, record, row, text
+from mpk_tui.bundle.schema import Reading, choice, digest, integer, listing, mapping, moment, record, row, text
 from mpk_tui.errors import UnsupportedError
 
 VERSION = (1, 0)
 KINDS = ("concur", "dissent", "witness", "redaction", "receipt", "timestamp")
 
 _FIELDS = {
-    "v": row(integer(), integer()), "kind": choice(*KINDS), "target": digest, "sigs": digest, "at": integer(),
+    "v": row(integer(), integer()), "kind": choice(*KINDS), "target": digest, "sigs": digest, "at": moment,
     "signer": SIGNER, "statement": text(1 << 16), "data": mapping,
 }  # fmt: skip
 _BODY = record(_FIELDS)

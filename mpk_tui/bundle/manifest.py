@@ -20,6 +20,7 @@ from mpk_tui.bundle.schema import (
     integer,
     listing,
     maybe,
+    moment,
     record,
     row,
     text,
@@ -31,7 +32,6 @@ VERSION = (1, 0)
 ROLES = r"[a-z][a-z0-9-]{0,31}"
 ARTIFACT_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 SECTION_ID = rf"[a-z][a-z0-9_]{{0,31}}(\.{ARTIFACT_ID})?"
-_MS = integer(0, 253_402_300_799_999)  # to the end of the year 9999
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ _FIELDS: dict[str, Check] = {
     ),
     "seq": integer(0, 1 << 31),
     "prev": maybe(digest),
-    "created": _MS,
+    "created": moment,
     "tool": record(
         {"name": text(64), "version": text(64), "code_sha256": digest, "python": text(64),
          "libs": lambda v, w, r: _libs(v, w, r), "os": text(256), "host_label": text(128),

@@ -67,6 +67,10 @@ def integer(low: int = 0, high: int = (1 << 63) - 1) -> Check:
     return check
 
 
+moment: Check = integer(0, 253_402_300_799_999)
+"""Milliseconds since 1970, UTC, to the end of the year 9999."""
+
+
 def number(value: Any, where: str, reading: Reading) -> None:
     """A float (never an integer)."""
     if not isinstance(value, float):

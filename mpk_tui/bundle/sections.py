@@ -22,6 +22,7 @@ from mpk_tui.bundle.schema import (
     listing,
     mapping,
     maybe,
+    moment,
     number,
     record,
     row,
@@ -37,7 +38,6 @@ _LONG = text(limits.MANIFEST_BYTES)
 _NAME = text(1024)
 _ID = text(64, ARTIFACT_ID)
 _PAIR = text(160, f"{ARTIFACT_ID}:{ARTIFACT_ID}")
-_TIME = integer()
 _WORDS = listing(text(128), 256)
 _SENTENCES = listing(_LONG, 4096)
 _PATH = text(limits.PATH_BYTES)
@@ -81,7 +81,7 @@ VERDICT: Check = record(
             limits.SECTIONS, 1,
         ),
         "decided_by": _NAME,
-        "decided_at": _TIME,
+        "decided_at": moment,
     }
 )  # fmt: skip
 _FILE = record(
@@ -110,16 +110,16 @@ FEATURES: Check = listing(
 )  # fmt: skip
 TENSOR: Check = row(text(4096, least=1), text(64), listing(integer(), 64), integer(), digest)
 ENTRY: Check = record(
-    {"seq": integer(), "at": _TIME,
+    {"seq": integer(), "at": moment,
      "clock": record({"source": text(128), "utc_offset": integer(-86_400, 86_400), "trusted": boolean}),
      "who": _NAME, "role": text(64), "act": text(64, least=1), "obj": maybe(digest), "tool": text(256),
      "params": mapping, "result": anything, "note": _LONG, "salt": binary(16, 16)}
 )  # fmt: skip
-NOTES: Check = listing(record({"at": _TIME, "who": _NAME, "text": _LONG}), 100_000)
+NOTES: Check = listing(record({"at": moment, "who": _NAME, "text": _LONG}), 100_000)
 DOCS: Check = listing(
     record(
         {"id": text(64), "name": _NAME, "media_type": text(256), "sha256": digest, "size": integer(),
-         "supplied_by": _NAME, "supplied_at": maybe(_TIME), "relation": _NAME}
+         "supplied_by": _NAME, "supplied_at": maybe(moment), "relation": _NAME}
     ),
     limits.SECTIONS,
 )  # fmt: skip

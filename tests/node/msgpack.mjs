@@ -1,0 +1,155 @@
+// Canonical msgpack (format.md, 1): one byte string for each value, refusals before anything is allocated.
+
+export class Refusal extends Error {
+  constructor(word, what) {
+    super(what);
+    this.word = word;
+  }
+}
+
+export const bad = (what) => new Refusal("MALFORMED", what);
+const over = (what) => new Refusal("LIMIT", what);
+
+const KEY = /^[a-z][a-z0-9_]{0,47}$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const WIDE = {
+  0xc4: ["b", 1], 0xc5: ["b", 2], 0xc6: ["b", 4], 0xcc: ["u", 1], 0xcd: ["u", 2], 0xce: ["u", 4], 0xcf: ["u", 8],
+  0xd0: ["i", 1], 0xd1: ["i", 2], 0xd2: ["i", 4], 0xd3: ["i", 8], 0xd9: ["s", 1], 0xda: ["s", 2], 0xdb: ["s", 4],
+  0xdc: ["a", 2], 0xdd: ["a", 4], 0xde: ["m", 2], 0xdf: ["m", 4],
+};
+const FLOOR = {
+  b1: 0, b2: 1 << 8, b4: 1 << 16, s1: 32, s2: 1 << 8, s4: 1 << 16, a2: 16, a4: 1 << 16, m2: 16, m4: 1 << 16,
+  u1: 1 << 7, u2: 1 << 8, u4: 1 << 16, u8: 2 ** 32, i1: -32, i2: -(1 << 7), i4: -(1 << 15), i8: -(2 ** 31),
+};
+
+export const PROFILE = { depth: 12, keys: 256, items: 1 << 20, str: 1 << 20, bin: 256 << 20, nodes: 8_000_000 };
+export const OUTER = { depth: 6, keys: 256, items: 4096, str: 256, bin: 256 << 20, nodes: 40_000 };
+export const MANIFEST = { depth: 12, keys: 256, items: 4096, str: 1 << 16, bin: 1 << 16, nodes: 200_000 };
+
+/** A float64, told apart from an int (format.md, 1.6). */
+export class Float {
+  constructor(value) {
+    this.value = value;
+  }
+}
+
+/**
+ * Decode one value.  Maps become Map, ints BigInt, floats Float, str string, bin Buffer.
+ * Items of a top-level array keep the bytes they were read from in `spans`, if an array is given.
+ */
+export function decode(data, limits = PROFILE, spans = null) {
+  let pos = 0;
+  let nodes = 0;
+  const need = (n) => {
+    if (data.length - pos < n) throw bad("cut short");
+  };
+
+  function value(depth) {
+    need(1);
+    if (++nodes > limits.nodes) throw over("too many values");
+    const first = data[pos++];
+    if (first <= 0x7f) return BigInt(first);
+    if (first >= 0xe0) return BigInt(first - 256);
+    if (first === 0xc0) return null;
+    if (first === 0xc2) return false;
+    if (first === 0xc3) return true;
+    if (first === 0xcb) {
+      need(8);
+      const number = data.readDoubleBE(pos);
+      pos += 8;
+      if (!Number.isFinite(number) || Object.is(number, -0)) throw bad("a float that has no canonical form");
+      return new Float(number);
+    }
+    let kind, n;
+    if (first <= 0x8f) [kind, n] = ["m", first & 15];
+    else if (first <= 0x9f) [kind, n] = ["a", first & 15];
+    else if (first <= 0xbf) [kind, n] = ["s", first & 31];
+    else {
+      const wide = WIDE[first];
+      if (wide === undefined) throw bad("a type that is not allowed");
+      const [k, width] = wide;
+      need(width);
+      if (k === "u" || k === "i") return whole(k, width);
+      kind = k;
+      n = data.readUIntBE(pos, width);
+      pos += width;
+      if (n < FLOOR[k + width]) throw bad("a length that has a shorter form");
+    }
+    if (kind === "s" || kind === "b") return bytes(kind, n);
+    return container(kind, n, depth);
+  }
+
+  function whole(kind, width) {
+    let n;
+    if (width === 8) n = kind === "u" ? data.readBigUInt64BE(pos) : data.readBigInt64BE(pos);
+    else n = BigInt(kind === "u" ? data.readUIntBE(pos, width) : data.readIntBE(pos, width));
+    pos += width;
+    const floor = BigInt(FLOOR[kind + width]);
+    if (kind === "u" ? n < floor : n >= floor) throw bad("an integer that has a shorter form");
+    if (n >= 1n << 63n) throw bad("an integer of 2**63 or more");
+    return n;
+  }
+
+  function bytes(kind, n) {
+    if (n > (kind === "s" ? limits.str : limits.bin)) throw over("a string that is too long");
+    need(n);
+    const part = data.subarray(pos, pos + n);
+    pos += n;
+    if (kind === "b") return part;
+    try {
+      return utf8.decode(part);
+    } catch {
+      throw bad("a string that is not UTF-8");
+    }
+  }
+
+  function container(kind, n, depth) {
+    if (n > (kind === "a" ? limits.items : limits.keys)) throw over("too many items");
+    if (n > (data.length - pos) / (kind === "m" ? 2 : 1)) throw bad("more items than bytes");
+    if (depth >= limits.depth) throw over("nested too deep");
+    if (kind === "a") {
+      const out = [];
+      for (let i = 0; i < n; i++) {
+        const start = pos;
+        out.push(value(depth + 1));
+        if (spans !== null && depth === 0) spans.push(data.subarray(start, pos));
+      }
+      return out;
+    }
+    const out = new Map();
+    let before = "";
+    for (let i = 0; i < n; i++) {
+      const type = pos < data.length ? data[pos] : 0;
+      if (!((type >= 0xa0 && type <= 0xbf) || (type >= 0xd9 && type <= 0xdb))) throw bad("a key that is no string");
+      const key = value(depth + 1);
+      if (!KEY.test(key)) throw bad("a key that is not allowed");
+      if (i > 0 && key <= before) throw bad("keys that do not ascend");
+      before = key;
+      out.set(key, value(depth + 1));
+    }
+    return out;
+  }
+
+  const out = value(0);
+  if (pos !== data.length) throw bad("bytes after the value");
+  return out;
+}
+
+/** Canonical bytes of arrays, bin and str: all that a verifier has to write. */
+export function encode(value) {
+  if (Buffer.isBuffer(value)) return Buffer.concat([head(value.length, [[256, 0xc4, 1], [65536, 0xc5, 2], [2 ** 32, 0xc6, 4]]), value]);
+  if (Array.isArray(value)) {
+    const n = value.length;
+    const start = n < 16 ? Buffer.from([0x90 | n]) : head(n, [[65536, 0xdc, 2], [2 ** 32, 0xdd, 4]]);
+    return Buffer.concat([start, ...value.map(encode)]);
+  }
+  throw new Error("not needed");
+}
+
+function head(n, forms) {
+  const [, code, width] = forms.find(([top]) => n < top);
+  const out = Buffer.alloc(1 + width);
+  out[0] = code;
+  out.writeUIntBE(n, 1, width);
+  return out;
+}
