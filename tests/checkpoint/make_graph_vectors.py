@@ -74,6 +74,18 @@ def turned(state, value):
     return np.ascontiguousarray(value if same else value.T)
 
 
+def scrub(path):
+    """Leave out what names this machine: the exporter keeps stack traces with paths beside every node."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        kept = [(e.key, e.value) for e in node.metadata_props if e.key == "pkg.torch.onnx.name_scopes"]
+        del node.metadata_props[:]
+        for key, value in kept:
+            node.metadata_props.add(key=key, value=value)
+        node.doc_string = ""
+    onnx.save(model, path)
+
+
 def main(root):
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
@@ -88,6 +100,7 @@ def main(root):
     scripted, newer = root / "scripted.onnx", root / "newer.onnx"
     torch.onnx.export(model, (ids,), scripted, dynamo=False, input_names=["ids"])
     torch.onnx.export(model, (ids,), newer, dynamo=True, external_data=False)
+    scrub(newer)
     external = onnx.load(newer)
     folder = root / "external"
     folder.mkdir()

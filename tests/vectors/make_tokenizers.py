@@ -9,6 +9,7 @@ Run by hand; the tests read the result:
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -111,10 +112,12 @@ def pieces(name: str, file: str, kind: str, **options: Any) -> dict[str, Any]:
     path = folder(name)
     lines = path / "corpus.txt"
     lines.write_text("\n".join(corpus()), encoding="utf-8")
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(lines), model_prefix=str(path / "m"), model_type=kind, normalization_rule_name="identity",
-        remove_extra_whitespaces=False, num_threads=1, minloglevel=2, **options,
-    )  # fmt: skip
+    # The trainer writes its paths into the model, so they are relative ones.
+    with contextlib.chdir(path):
+        sentencepiece.SentencePieceTrainer.train(
+            input="corpus.txt", model_prefix="m", model_type=kind, normalization_rule_name="identity",
+            remove_extra_whitespaces=False, num_threads=1, minloglevel=2, **options,
+        )  # fmt: skip
     lines.unlink()
     (path / "m.vocab").unlink()
     (path / "m.model").rename(path / file)
