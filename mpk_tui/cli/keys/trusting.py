@@ -1,14 +1,4 @@
-"""Make signing keys and keep the trust store.
-
-new -o KEY.pem           a new Ed25519 key: KEY.pem (encrypted, for you alone) and KEY.pub.pem (for everybody)
-show FILE                algorithm and fingerprint of a public key
-trust KEY.pub.pem        put a key into the trust store, after its fingerprint was confirmed
-list                     the people and keys of the store
-revoke WHO               mark keys as superseded, left or compromised
-
-A fingerprint is the SHA-256 of the key's DER form; compare it with its owner over another way than the one that the
-file came by.
-"""
+"""``keys trust``, ``list`` and ``revoke``: whom you believe."""
 
 from __future__ import annotations
 
@@ -17,26 +7,20 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 from mpk_tui.bundle.suites import PublicKey
 from mpk_tui.bundle.trust import REASONS
 from mpk_tui.bundle.wording import when
 from mpk_tui.cli.output import emit, emit_json, narrate
 from mpk_tui.errors import ExitCode, UsageError
-from mpk_tui.keys import passphrase, private, public, store
+from mpk_tui.keys import public, store
 
 _GROUPS = 16
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    new = actions.add_parser("new", allow_abbrev=False, help="make a signing key")
-    new.add_argument("-o", "--output", type=Path, metavar="KEY.pem", required=True)
-    new.add_argument("--passphrase-fd", type=int, metavar="N", help="read the passphrase from this descriptor")
-    show = actions.add_parser("show", allow_abbrev=False, help="fingerprint of a public key file")
-    show.add_argument("file", type=Path, metavar="KEY.pub.pem")
-    show.add_argument("--json", action="store_true")
+def add(actions: Any) -> None:
+    """Declare the arguments of all three actions."""
     trust = actions.add_parser("trust", allow_abbrev=False, help="put a public key into the trust store")
     trust.add_argument("file", type=Path, metavar="KEY.pub.pem")
     trust.add_argument("--name", required=True, metavar="NAME", help="the person whose key it is")
@@ -60,27 +44,8 @@ def _store_option(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command."""
-    return {"new": _new, "show": _show, "trust": _trust, "list": _list, "revoke": _revoke}[args.action](args)
-
-
-def _new(args: argparse.Namespace) -> int:
-    descriptor = args.passphrase_fd
-    given = passphrase.from_descriptor(descriptor) if descriptor is not None else passphrase.ask_new()
-    key = private.create(args.output, given)
-    narrate(f"wrote {args.output} and {private.public_path(args.output)}")
-    emit(public.fingerprint(key))
-    return ExitCode.OK
-
-
-def _show(args: argparse.Namespace) -> int:
-    key = public.read_public(args.file)
-    if args.json:
-        emit_json({"schema": "mpk-tui/key/1", "alg": key.alg, "keyid": key.keyid.hex()})
-        return ExitCode.OK
-    emit(f"alg          {key.alg}")
-    emit(f"fingerprint  {public.fingerprint(key)}")
-    return ExitCode.OK
+    """Run one of the actions."""
+    return {"trust": _trust, "list": _list, "revoke": _revoke}[args.action](args)
 
 
 def _trust(args: argparse.Namespace) -> int:
