@@ -98,6 +98,12 @@ class KeyFileError(MpkError):
     exit_code = ExitCode.INTERNAL
 
 
+class TrustStoreError(MpkError):
+    """A signed trust store that must not be believed: its root did not sign it, or it does not follow the last one."""
+
+    exit_code = ExitCode.INTERNAL
+
+
 class IncompleteCaseError(MpkError):
     """The case lacks something that a signature needs."""
 

@@ -10,6 +10,8 @@ Curve: -x^2 + y^2 = 1 + d x^2 y^2 over p = 2^255 - 19, group order L (RFC 8032, 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -54,8 +56,9 @@ def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)  # a store is put together more than once in a run, from the same keys
 def of_prime_order(public: bytes) -> bool:
-    """Whether a key lies in the group of prime order: L times the point is the identity (about 10 ms)."""
+    """Whether a key lies in the group of prime order: L times the point is the identity (some milliseconds)."""
     if not sound_encoding(public):
         return False
     point = decompress(public)

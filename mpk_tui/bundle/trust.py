@@ -7,7 +7,7 @@ two.  Everything is checked when a store is put together, so that no verificatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpk_tui.bundle.suites import SUITES, PublicKey
 from mpk_tui.errors import UsageError
@@ -15,6 +15,11 @@ from mpk_tui.errors import UsageError
 ANY = "*"
 """As a granted role: every role.  In a policy: a person of any role."""
 REASONS = ("superseded", "left", "compromised")
+
+
+def _known_suite(suite: str) -> None:
+    if suite not in SUITES:
+        raise UsageError(f"suite {suite!r}", hint=f"Known are {', '.join(SUITES)}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,13 @@ class TrustedKey:
     not_after: int | None = None
     revoked: Revocation | None = None
 
+    def __post_init__(self) -> None:
+        if self.not_before is not None and self.not_after is not None and self.not_before > self.not_after:
+            raise UsageError(
+                f"key {self.key.keyid.hex()[:16]}… would be valid to a time before the one that it is valid from",
+                hint="Exchange or correct the two times",
+            )
+
 
 @dataclass(frozen=True)
 class Person:
@@ -55,6 +67,7 @@ class Person:
         roles: Roles in which this person may sign; `ANY` grants all.
         keys: Their keys, also old ones.
         org: Organisation, may be empty.
+        min_suite: Weakest suite under which a signature of this person counts.
     """
 
     id: str
@@ -62,10 +75,19 @@ class Person:
     roles: frozenset[str]
     keys: tuple[TrustedKey, ...]
     org: str = ""
+    min_suite: str = "s1"
+
+    def __post_init__(self) -> None:
+        _known_suite(self.min_suite)
 
     def may_act_as(self, role: str) -> bool:
         """Whether a role was granted."""
         return ANY in self.roles or role in self.roles
+
+    def may_sign_under(self, suite: str) -> bool:
+        """Whether a signature under a suite is strong enough for this person."""
+        order = list(SUITES)
+        return order.index(suite) >= order.index(self.min_suite)
 
 
 @dataclass(frozen=True)
@@ -86,8 +108,28 @@ class Policy:
         for role, count in self.needed.items():
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise UsageError(f"a threshold of {count!r} for {role!r}", hint="Ask for at least one person")
-        if self.min_suite not in SUITES:
-            raise UsageError(f"suite {self.min_suite!r}", hint=f"Known are {', '.join(SUITES)}")
+        _known_suite(self.min_suite)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Which signed store this is (see `mpk_tui.bundle.trust_file`).
+
+    Attributes:
+        number: 1 for the first, one more with every rotation.
+        id: SHA-256 of the signed message.
+        expires: Milliseconds, UTC; a bundle that is checked later is EXPIRED.
+        root: Fingerprint of the keys that decide about this store and its successor.
+        given: It was named as a file and is not the installed one: the verifier's own choice.
+        stale_allowed: The verifier asked to go on with a store that has expired.
+    """
+
+    number: int
+    id: bytes
+    expires: int
+    root: bytes
+    given: bool = False
+    stale_allowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,12 +139,14 @@ class TrustStore:
     Attributes:
         people: Everybody.
         policy: What is demanded.
-        dated: When the store was last changed, milliseconds, or None; revocation is as fresh as this.
+        dated: When the store was made or last changed, milliseconds, or None; revocation is as fresh as this.
+        edition: Which signed store it is, or None for a folder and for a single key.
     """
 
     people: tuple[Person, ...] = ()
     policy: Policy = field(default_factory=Policy)
     dated: int | None = None
+    edition: Edition | None = None
 
     def __post_init__(self) -> None:
         ids: set[str] = set()
@@ -135,7 +179,19 @@ class TrustStore:
                     return person, trusted
         return None
 
+    def stale(self, now: int) -> bool:
+        """Whether this is a signed store that has expired by ``now``."""
+        return self.edition is not None and now > self.edition.expires
 
-def single_key(key: PublicKey, name: str = "the given key") -> TrustStore:
-    """A store of one person with one key, in any role: what ``verify --key`` means."""
-    return TrustStore((Person("key", name, frozenset({ANY}), (TrustedKey(key),)),))
+    def of_edition(self, edition: Edition) -> TrustStore:
+        """The same people and policy, another word on which store they are of."""
+        return replace(self, edition=edition)
+
+    def allowing_stale(self) -> TrustStore:
+        """The same store, believed although it may have expired: the verifier's explicit request."""
+        return self if self.edition is None else self.of_edition(replace(self.edition, stale_allowed=True))
+
+
+def single_key(*keys: PublicKey, name: str = "the given key") -> TrustStore:
+    """A store of one person in any role, with one key or the keys of an s2 identity: what ``verify --key`` means."""
+    return TrustStore((Person("key", name, frozenset({ANY}), tuple(TrustedKey(k) for k in keys)),))

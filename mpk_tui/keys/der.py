@@ -1,6 +1,7 @@
-"""As much DER as an encrypted private key needs: a writer for our own files, a bounded reader for the parameters.
+"""As much DER as a private key file needs: a writer for our own files, a bounded reader for the parameters.
 
-Formats: PKCS #8 EncryptedPrivateKeyInfo (RFC 5958), PBES2 (RFC 8018), scrypt as its key derivation (RFC 7914).
+Formats: PKCS #8 PrivateKeyInfo and EncryptedPrivateKeyInfo (RFC 5958), PBES2 with PBKDF2 (RFC 8018) or scrypt (RFC
+7914) as its key derivation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ SEQUENCE, INTEGER, OCTETS, NULL, OID = 0x30, 0x02, 0x04, 0x05, 0x06
 PBES2 = "1.2.840.113549.1.5.13"
 PBKDF2 = "1.2.840.113549.1.5.12"
 SCRYPT = "1.3.6.1.4.1.11591.4.11"
+HMAC_SHA256 = "1.2.840.113549.2.9"
 AES_256_CBC = "2.16.840.1.101.3.4.1.42"
+ML_DSA_65 = "2.16.840.1.101.3.4.3.18"
 
 
 def element(tag: int, content: bytes) -> bytes:
@@ -52,11 +55,31 @@ def oid(dotted: str) -> bytes:
     return element(OID, bytes(out))
 
 
-def encrypted_key(salt: bytes, n: int, r: int, p: int, iv: bytes, ciphertext: bytes) -> bytes:
-    """EncryptedPrivateKeyInfo under PBES2 with scrypt and AES-256-CBC."""
-    derivation = sequence(oid(SCRYPT), sequence(octets(salt), integer(n), integer(r), integer(p)))
+def scrypt(salt: bytes, n: int, r: int, p: int) -> bytes:
+    """AlgorithmIdentifier of scrypt (RFC 7914, section 7)."""
+    return sequence(oid(SCRYPT), sequence(octets(salt), integer(n), integer(r), integer(p)))
+
+
+def pbkdf2(salt: bytes, rounds: int) -> bytes:
+    """AlgorithmIdentifier of PBKDF2 with HMAC-SHA256 (RFC 8018, appendix A.2)."""
+    return sequence(
+        oid(PBKDF2), sequence(octets(salt), integer(rounds), sequence(oid(HMAC_SHA256), element(NULL, b"")))
+    )
+
+
+def encrypted_key(derivation: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+    """EncryptedPrivateKeyInfo under PBES2 with the given derivation and AES-256-CBC."""
     cipher = sequence(oid(AES_256_CBC), octets(iv))
     return sequence(sequence(oid(PBES2), sequence(derivation, cipher)), octets(ciphertext))
+
+
+def algorithm_of(der: bytes) -> str | None:
+    """`ML_DSA_65` if a PrivateKeyInfo is of that kind, else None; says nothing about the rest of it."""
+    try:
+        kind = _typed(_children(_typed(_children(_whole(der, SEQUENCE))[1], SEQUENCE))[0], OID)
+    except (IndexError, ValueError):
+        return None
+    return ML_DSA_65 if kind == _content(oid(ML_DSA_65)) else None
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from mpk_tui.errors import UsageError
 MOST = 1024
 
 
-class Passphrase:
-    """Bytes that do not show themselves.
+class Secret:
+    """Bytes that do not show themselves, in no message, no representation and no listing of local variables.
 
     Attributes:
-        value: The passphrase, UTF-8.
+        value: The bytes.
     """
 
     __slots__ = ("value",)
@@ -29,7 +29,16 @@ class Passphrase:
         self.value = value
 
     def __repr__(self) -> str:
-        return "Passphrase(…)"
+        return f"{type(self).__name__}(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+class Passphrase(Secret):
+    """A passphrase, UTF-8."""
+
+    __slots__ = ()
 
 
 def no_core_files() -> None:
@@ -47,23 +56,26 @@ def from_descriptor(descriptor: int) -> Passphrase:
         UsageError: The descriptor cannot be read, or the line is empty or too long.
     """
     no_core_files()
-    raw = b""
+    given = Passphrase(b"")
     try:
-        while b"\n" not in raw and len(raw) <= MOST:
-            chunk = os.read(descriptor, MOST + 1 - len(raw))
-            if not chunk:
+        while b"\n" not in given.value and len(given.value) <= MOST:
+            before = len(given.value)
+            given.value += os.read(descriptor, MOST + 1 - before)
+            if len(given.value) == before:
                 break
-            raw += chunk
     except OSError as error:
         raise UsageError(f"no passphrase can be read from descriptor {descriptor} ({error.strerror})") from None
-    return _checked(raw.split(b"\n", 1)[0].removesuffix(b"\r"))
+    except OverflowError:
+        raise UsageError(f"{descriptor} is not a file descriptor") from None
+    given.value = given.value.split(b"\n", 1)[0].removesuffix(b"\r")
+    return _checked(given)
 
 
 def ask(prompt: str = "Passphrase: ") -> Passphrase:
     """Ask once, without echo."""
     no_core_files()
     _terminal_only()
-    return _checked(getpass.getpass(prompt).encode("utf-8", "surrogateescape"))
+    return _checked(Passphrase(getpass.getpass(prompt).encode("utf-8", "surrogateescape")))
 
 
 def ask_new() -> Passphrase:
@@ -89,9 +101,9 @@ def _terminal_only() -> None:
             ) from None
 
 
-def _checked(raw: bytes) -> Passphrase:
-    if not raw:
+def _checked(given: Passphrase) -> Passphrase:
+    if not given.value:
         raise UsageError("the passphrase is empty", hint="A signing key needs one")
-    if len(raw) > MOST:
+    if len(given.value) > MOST:
         raise UsageError(f"the passphrase is longer than {MOST} bytes")
-    return Passphrase(raw)
+    return given

@@ -1,10 +1,11 @@
 """The trust store as a folder: one small file for each person, and one for the policy if there is any.
 
-This store is not signed: it is one person's or one small laboratory's list, on a disk that they guard.  A signed store
-in a single file, with rotation, can stand beside it under the name ``trust.mpkt``.
+This store is not signed: it is one person's or one small laboratory's list, on a disk that they guard, and what a
+signed store is made from (`mpk_tui.keys.signed_store`).
 
 Files: ``people/<id>.mpkp`` = canonical ``["MPKP1", {id, name, org, roles, keys: [{alg, pub, not_before, not_after,
-revoked}]}]``; ``policy.mpkp`` = canonical ``["MPKP1", {needed: [[role, count]], min_suite}]``.
+revoked}], min_suite}]``; ``policy.mpkp`` = canonical ``["MPKP1", {needed: [[role, count]], min_suite}]``.
+``min_suite`` of a person is left out where it is ``s1``, so that versions which do not know it read the file.
 """
 
 from __future__ import annotations
@@ -13,47 +14,33 @@ import os
 import re
 import stat
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mpk_tui import canonical
-from mpk_tui.bundle.schema import Check, Reading, binary, choice, integer, listing, maybe, record, row, text
-from mpk_tui.bundle.suites import PUBLIC_BYTES, PublicKey
-from mpk_tui.bundle.trust import REASONS, Person, Policy, Revocation, TrustedKey, TrustStore
+from mpk_tui.bundle.schema import Check, Reading
+from mpk_tui.bundle.suites import PublicKey
+from mpk_tui.bundle.trust import Person, Policy, Revocation, TrustedKey, TrustStore
+from mpk_tui.bundle.trust_records import (
+    PERSON_IN_FOLDER,
+    POLICY,
+    person_record,
+    policy_record,
+    read_person,
+    read_policy,
+)
 from mpk_tui.checkpoint.reading import read_small
 from mpk_tui.errors import MalformedError, StorageError, UnsupportedError, UsageError
 from mpk_tui.files import write_file
 
 MAGIC = "MPKP1"
 PEOPLE = "people"
-POLICY = "policy.mpkp"
+POLICY_FILE = "policy.mpkp"
 SUFFIX = ".mpkp"
 MOST_PEOPLE = 10_000
 _MOST_BYTES = 1 << 20
-
-_ROLE = r"\*|[a-z][a-z0-9-]{0,31}"
-_PERSON: Check = record(
-    {
-        "id": text(64, r"[a-z0-9][a-z0-9-]{0,63}"),
-        "name": text(256, least=1),
-        "org": text(256),
-        "roles": listing(text(32, _ROLE), 32, 1),
-        "keys": listing(
-            record(
-                {
-                    "alg": choice(*PUBLIC_BYTES),
-                    "pub": binary(1, 8192),
-                    "not_before": maybe(integer()),
-                    "not_after": maybe(integer()),
-                    "revoked": maybe(record({"at": integer(), "reason": choice(*REASONS)})),
-                }
-            ),
-            64,
-            1,
-        ),
-    }
-)
-_POLICY: Check = record({"needed": listing(row(text(32, _ROLE), integer()), 32, 1), "min_suite": text(16)})
 
 
 def default_folder() -> Path:
@@ -83,18 +70,16 @@ def load(folder: Path) -> TrustStore:
     names = _names(folder / PEOPLE)
     for name in names:
         path = folder / PEOPLE / name
-        person = _person(_decode(path, _PERSON), str(path))
+        person = read_person(_decode(path, PERSON_IN_FOLDER), str(path))
         if f"{person.id}{SUFFIX}" != name:
             raise MalformedError(f"holds the person {person.id!r}", where=str(path), hint="The file was renamed")
         people.append(person)
         dated = max(dated, path.stat().st_mtime_ns // 1_000_000)
     policy = Policy()
-    if (folder / POLICY).exists():
-        value = _decode(folder / POLICY, _POLICY)
-        needed = dict(value["needed"])
-        if len(needed) != len(value["needed"]):
-            raise MalformedError("names a role twice", where=str(folder / POLICY))
-        policy = Policy(needed, value["min_suite"])
+    path = folder / POLICY_FILE
+    if path.exists():
+        policy = read_policy(_decode(path, POLICY), str(path))
+        dated = max(dated, path.stat().st_mtime_ns // 1_000_000)
     return TrustStore(tuple(people), policy, dated or None)
 
 
@@ -104,32 +89,66 @@ def load_default() -> TrustStore:
     return load(folder) if folder.exists() else TrustStore()
 
 
-def add(folder: Path, key: PublicKey, name: str, roles: tuple[str, ...], org: str = "") -> Person:
-    """Trust a key: a new person, or one more key of a person of that name.
+def add(
+    folder: Path,
+    keys: PublicKey | Sequence[TrustedKey],
+    name: str,
+    roles: tuple[str, ...],
+    org: str = "",
+    min_suite: str | None = None,
+) -> Person:
+    """Trust keys: a new person, or more keys of a person of that name.
+
+    A key that this person has already gets the times that are given now; a revocation stays.
+
+    Args:
+        folder: The store.
+        keys: One key, or keys with the times within which they may sign.
+        name: Whose they are.
+        roles: Roles that are granted, beside those that were granted before.
+        org: Organisation; empty leaves it as it is.
+        min_suite: Weakest suite under which this person counts; None leaves it as it is.
 
     Raises:
-        UsageError: The key is there already, or cannot be trusted.
+        UsageError: A key is another person's, or is there already without anything to change, or cannot be trusted.
     """
     store = load(folder) if folder.exists() else TrustStore()
-    known = store.find(key.keyid)
-    if known is not None:
-        raise UsageError(f"this key is in the store already, as {known[0].name}'s")
+    given = (TrustedKey(keys),) if isinstance(keys, PublicKey) else tuple(keys)
     existing = next((p for p in store.people if p.name == name), None)
+    for trusted in given:
+        known = store.find(trusted.key.keyid)
+        if known is not None and known[0] is not existing:
+            raise UsageError(f"this key is in the store already, as {known[0].name}'s")
     if existing is None:
-        person = Person(_free_id(name, store), name, frozenset(roles), (TrustedKey(key),), org)
+        person = Person(_free_id(name, store), name, frozenset(roles), given, org, min_suite or "s1")
         after = (*store.people, person)
     else:
         person = Person(
-            existing.id, name, existing.roles | set(roles), (*existing.keys, TrustedKey(key)), org or existing.org
-        )
+            existing.id, name, existing.roles | set(roles), _merged(existing.keys, given), org or existing.org,
+            min_suite or existing.min_suite,
+        )  # fmt: skip
+        if person == existing:
+            raise UsageError(f"this key is in the store already, as {name}'s, and nothing about it would change")
         after = tuple(person if p is existing else p for p in store.people)
     TrustStore(after, store.policy)  # refuses what could not be loaded again
     _write_person(folder, person)
     return person
 
 
+def _merged(old: Sequence[TrustedKey], new: Sequence[TrustedKey]) -> tuple[TrustedKey, ...]:
+    times = {t.key.keyid: t for t in new}
+    kept = [
+        t if (n := times.pop(t.key.keyid, None)) is None else TrustedKey(t.key, n.not_before, n.not_after, t.revoked)
+        for t in old
+    ]
+    return (*kept, *times.values())
+
+
 def revoke(folder: Path, which: str, reason: str, at: int | None = None) -> tuple[Person, int]:
     """Revoke the keys that a name, person id or key id (or its beginning, 8 hex digits or more) stands for.
+
+    A key that is revoked already is marked anew only where that makes more of its signatures bad: compromised in the
+    place of another reason, or an earlier time for the same reason.
 
     Returns:
         The person, and how many keys were revoked.
@@ -142,7 +161,7 @@ def revoke(folder: Path, which: str, reason: str, at: int | None = None) -> tupl
     found = []
     for person in store.people:
         keys = [t for t in person.keys if len(wanted) >= 8 and t.key.keyid.hex().startswith(wanted)]
-        if person.name == which or person.id == which:
+        if which in (person.name, person.id):
             keys = list(person.keys)
         if keys:
             found.append((person, keys))
@@ -151,21 +170,40 @@ def revoke(folder: Path, which: str, reason: str, at: int | None = None) -> tupl
     person, keys = found[0]
     mark = Revocation(time.time_ns() // 1_000_000 if at is None else at, reason)
     changed = tuple(
-        TrustedKey(t.key, t.not_before, t.not_after, mark) if t in keys and t.revoked is None else t
-        for t in person.keys
-    )
+        replace(t, revoked=mark) if t in keys and _worse(mark, t.revoked) else t for t in person.keys
+    )  # fmt: skip
     count = sum(a is not b for a, b in zip(changed, person.keys, strict=True))
     if not count:
         raise UsageError(f"the keys of {person.name} are revoked already")
-    _write_person(folder, Person(person.id, person.name, person.roles, changed, person.org))
+    _write_person(folder, replace(person, keys=changed))
     return person, count
+
+
+def _worse(mark: Revocation, before: Revocation | None) -> bool:
+    if before is None:
+        return True
+    if (mark.reason == "compromised") != (before.reason == "compromised"):
+        return mark.reason == "compromised"
+    return mark.at < before.at
 
 
 def write_policy(folder: Path, policy: Policy) -> None:
     """Set what the store demands."""
     _make(folder)
-    value = {"needed": [[r, n] for r, n in sorted(policy.needed.items())], "min_suite": policy.min_suite}
-    write_file(folder / POLICY, canonical.encode([MAGIC, value]), mode=0o600)
+    write_file(folder / POLICY_FILE, canonical.encode([MAGIC, policy_record(policy)]), mode=0o600)
+
+
+def unpack(folder: Path, store: TrustStore) -> None:
+    """Write the people and the policy of a signed store into a new folder, to be changed there.
+
+    Raises:
+        UsageError: The folder holds people already.
+    """
+    if _names(folder / PEOPLE):
+        raise UsageError("holds people already", where=str(folder), hint="Name a folder that is not there yet")
+    for person in store.people:
+        _write_person(folder, person)
+    write_policy(folder, store.policy)
 
 
 def _make(folder: Path) -> None:
@@ -178,19 +216,11 @@ def _make(folder: Path) -> None:
 
 def _write_person(folder: Path, person: Person) -> None:
     _make(folder)
-    keys = [
-        {
-            "alg": t.key.alg,
-            "pub": t.key.raw,
-            "not_before": t.not_before,
-            "not_after": t.not_after,
-            "revoked": None if t.revoked is None else {"at": t.revoked.at, "reason": t.revoked.reason},
-        }
-        for t in person.keys
-    ]
-    value = {"id": person.id, "name": person.name, "org": person.org, "roles": sorted(person.roles), "keys": keys}
+    value = person_record(person)
+    if person.min_suite == "s1":
+        del value["min_suite"]
     data = canonical.encode([MAGIC, value])
-    _PERSON(canonical.decode(data)[1], person.name, Reading())
+    PERSON_IN_FOLDER(canonical.decode(data)[1], person.name, Reading())
     write_file(folder / PEOPLE / f"{person.id}{SUFFIX}", data, mode=0o600)
 
 
@@ -231,13 +261,3 @@ def _decode(path: Path, shape: Check) -> dict[str, Any]:
     content = value[1]
     assert isinstance(content, dict)
     return content
-
-
-def _person(value: dict[str, Any], where: str) -> Person:
-    keys = []
-    for k in value["keys"]:
-        if len(k["pub"]) != PUBLIC_BYTES[k["alg"]]:
-            raise MalformedError(f"a key of {len(k['pub'])} bytes for {k['alg']}", where=where)
-        revoked = Revocation(k["revoked"]["at"], k["revoked"]["reason"]) if k["revoked"] else None
-        keys.append(TrustedKey(PublicKey(k["alg"], k["pub"]), k["not_before"], k["not_after"], revoked))
-    return Person(value["id"], value["name"], frozenset(value["roles"]), tuple(keys), value["org"])

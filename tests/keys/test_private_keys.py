@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import traceback
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa, x25519
 
+from mpk_tui.bundle import mldsa as ours
 from mpk_tui.cli import main
-from mpk_tui.errors import KeyFileError, StorageError, UsageError
+from mpk_tui.errors import KeyFileError, StorageError, UnsupportedError, UsageError
 from mpk_tui.keys import der, passphrase, private
 from mpk_tui.keys.passphrase import Passphrase
-from mpk_tui.keys.public import fingerprint, parse_public, read_public
+from mpk_tui.keys.public import fingerprint, half_beside, read_halves, read_public
 
 SECRET = b"hunter2 hunter2"
 
@@ -66,7 +68,7 @@ def test_the_cost_is_the_promised_one(made: Path) -> None:
 
 
 def test_two_keys_are_never_alike(made: Path, tmp_path: Path) -> None:
-    other = private.create(tmp_path / "b.pem", Passphrase(SECRET))
+    (other,) = private.create(tmp_path / "b.pem", Passphrase(SECRET))
     assert other != read_public(made.with_name("anna.pub.pem"))
 
 
@@ -107,7 +109,7 @@ def foreign(n: int = 1 << 30, rounds: int = 0) -> bytes:
         cipher = der.sequence(der.oid(der.AES_256_CBC), der.octets(bytes(16)))
         raw = der.sequence(der.sequence(der.oid(der.PBES2), der.sequence(derivation, cipher)), der.octets(bytes(64)))
     else:
-        raw = der.encrypted_key(bytes(16), n, 8, 1, bytes(16), bytes(64))
+        raw = der.encrypted_key(der.scrypt(bytes(16), n, 8, 1), bytes(16), bytes(64))
     return b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%s-----END ENCRYPTED PRIVATE KEY-----\n" % base64.encodebytes(raw)
 
 
@@ -123,6 +125,14 @@ def test_117_a_derivation_that_costs_too_much_is_refused_before_it_is_run(
         private.load(kept(tmp_path, data), Passphrase(SECRET))
 
 
+def plain_pem(raw: bytes) -> bytes:
+    return b"-----BEGIN PRIVATE KEY-----\n%s-----END PRIVATE KEY-----\n" % base64.encodebytes(raw)
+
+
+def mldsa_pem(inner: bytes) -> bytes:
+    return plain_pem(der.sequence(der.integer(0), der.sequence(der.oid(der.ML_DSA_65)), der.octets(inner)))
+
+
 WRONG: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "RSA": lambda: pkcs8(rsa.generate_private_key(65537, 2048)),
@@ -131,6 +141,24 @@ WRONG: dict[str, Callable[[], bytes]] = {
     "OpenSSH": lambda: ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     ),
+    "ML-DSA-44": lambda: pkcs8(mldsa.MLDSA44PrivateKey.generate()),
+    "X25519": lambda: pkcs8(x25519.X25519PrivateKey.generate()),
+    "two halves in one file": lambda: (
+        pkcs8(ed25519.Ed25519PrivateKey.generate()) + pkcs8(mldsa.MLDSA65PrivateKey.generate())
+    ),
+    "a public key": lambda: (
+        ed25519.Ed25519PrivateKey.generate()
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ),
+    "a certificate": lambda: b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    "key and certificate": lambda: (
+        pkcs8(ed25519.Ed25519PrivateKey.generate()) + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    ),
+    "ML-DSA-65 expanded": lambda: mldsa_pem(der.octets(bytes(4032))),
+    "ML-DSA-65 seed and expanded": lambda: mldsa_pem(der.sequence(der.octets(bytes(32)), der.octets(bytes(4032)))),
+    "ML-DSA-65, short seed": lambda: mldsa_pem(der.element(0x80, bytes(31))),
+    "no algorithm": lambda: plain_pem(der.sequence(der.integer(0))),
     "not base64": lambda: b"-----BEGIN PRIVATE KEY-----\nA\n-----END PRIVATE KEY-----\n",
     "not DER": lambda: b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
     "other scheme": lambda: (
@@ -209,22 +237,6 @@ def test_no_core_file_and_no_terminal_no_question(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_public_files_hold_one_sound_key_and_nothing_else(made: Path) -> None:
-    good = made.with_name("anna.pub.pem").read_bytes()
-    assert parse_public(good, "k").raw
-    identity = ed25519.Ed25519PublicKey.from_public_bytes((1).to_bytes(32, "little"))
-    other = ec.generate_private_key(ec.SECP256R1()).public_key()
-    spki = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    wrong = {
-        "two": good * 2, "private": made.read_bytes(), "low order": identity.public_bytes(*spki),
-        "P-256": other.public_bytes(*spki), "empty": b"", "certificate": b"-----BEGIN CERTIFICATE-----\n",
-        "broken": good[:40] + b"\n-----END PUBLIC KEY-----\n",
-    }  # fmt: skip
-    for name, data in wrong.items():
-        with pytest.raises(KeyFileError):
-            parse_public(data, name)
-
-
 def test_new_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     read, write = os.pipe()
     os.write(write, SECRET)
@@ -235,3 +247,185 @@ def test_new_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["keys", "show", str(tmp_path / "k.pub.pem")]) == 0
     assert shown in capsys.readouterr().out
     assert private.load(path, Passphrase(SECRET)).public.keyid.hex() == shown.replace(" ", "")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pair") / "eva.pem"
+    private.create(path, Passphrase(SECRET), "s2")
+    return path
+
+
+def test_an_identity_of_s2_is_two_pairs_of_files(pair: Path) -> None:
+    assert sorted(os.listdir(pair.parent)) == [
+        "eva.ml-dsa-65.pem", "eva.ml-dsa-65.pub.pem", "eva.pem", "eva.pub.pem",
+    ]  # fmt: skip
+    second = half_beside(pair)
+    assert second is not None
+    assert [p.stat().st_mode & 0o777 for p in (pair, second)] == [0o600, 0o600]
+    opened = [private.load(p, Passphrase(SECRET)) for p in (pair, second)]
+    assert tuple(k.public for k in opened) == read_halves(private.public_path(pair))
+    assert [k.public.alg for k in opened] == ["ed25519", "ml-dsa-65"]
+    for key in opened:
+        assert key.public.verifies(key.sign(b"m"), b"m")
+    theirs = serialization.load_pem_private_key(second.read_bytes(), SECRET)
+    assert isinstance(theirs, mldsa.MLDSA65PrivateKey)
+    assert theirs.public_key().public_bytes_raw() == opened[1].public.raw
+
+
+def test_names_of_halves() -> None:
+    for first, second in (
+        ("K.pem", "K.ml-dsa-65.pem"), ("K.pub.pem", "K.ml-dsa-65.pub.pem"), ("K.sig", "K.ml-dsa-65.sig"),
+        ("K", "K.ml-dsa-65"), ("a.b.pem", "a.b.ml-dsa-65.pem"),
+    ):  # fmt: skip
+        assert half_beside(Path("d", first)) == Path("d", second)
+        assert half_beside(Path("d", second)) is None
+
+
+@pytest.mark.parametrize("existing", ["eva.ml-dsa-65.pem", "eva.ml-dsa-65.pub.pem", "eva.pem", "eva.pub.pem"])
+def test_no_half_is_overwritten(existing: str, tmp_path: Path) -> None:
+    (tmp_path / existing).write_bytes(b"precious")
+    with pytest.raises(StorageError, match="never overwritten"):
+        private.create(tmp_path / "eva.pem", Passphrase(SECRET), "s2")
+    assert os.listdir(tmp_path) == [existing]
+    assert (tmp_path / existing).read_bytes() == b"precious"
+
+
+def test_a_failure_leaves_no_half_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = private.write_file
+
+    def fails_at_the_last(path: Path, data: bytes, *, mode: int) -> None:
+        if path.name == "eva.ml-dsa-65.pem":
+            raise StorageError("no space", where=str(path))
+        real(path, data, mode=mode)
+
+    monkeypatch.setattr(private, "write_file", fails_at_the_last)
+    with pytest.raises(StorageError, match="no space"):
+        private.create(tmp_path / "eva.pem", Passphrase(SECRET), "s2")
+    assert os.listdir(tmp_path) == []
+
+
+def test_35_without_ml_dsa_nothing_of_it_is_made_or_opened(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = half_beside(pair)
+    assert second is not None
+    monkeypatch.setattr(ours, "supported", lambda: False)
+    with pytest.raises(UnsupportedError, match="ML-DSA"):
+        private.create(tmp_path / "k.pem", Passphrase(SECRET), "s2")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(UnsupportedError, match="ML-DSA"):
+        private.load(kept(tmp_path, pkcs8(mldsa.MLDSA65PrivateKey.generate())))
+    with pytest.raises(KeyFileError):
+        private.load(second, Passphrase(SECRET))
+    assert len(read_halves(private.public_path(pair))) == 2  # a public key is read without the library
+    assert private.load(pair, Passphrase(SECRET)).public.alg == "ed25519"
+
+
+def test_pbkdf2_opens_with_the_openssl_command(tmp_path: Path) -> None:
+    path = tmp_path / "k.pem"
+    (key,) = private.create(path, Passphrase(SECRET), openssl_compatible=True)
+    raw = base64.b64decode(b"".join(path.read_bytes().split(b"\n")[1:-2]))
+    assert der.derivation_of(raw) == der.Derivation("pbkdf2", 0, 1_000_000)
+    assert private.load(path, Passphrase(SECRET)).public == key
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("the openssl command is not installed")
+    read, write = os.pipe()
+    os.write(write, SECRET)
+    os.close(write)
+    done = subprocess.run(
+        [openssl, "pkey", "-in", str(path), "-passin", f"fd:{read}", "-pubout", "-outform", "DER"],
+        capture_output=True, check=False, pass_fds=[read],
+    )  # fmt: skip
+    os.close(read)
+    assert done.stdout == key.spki(), done.stderr
+
+
+def test_der_numbers_and_lengths() -> None:
+    # RFC 8018, appendix A.2: the salt, the count, and the function, because it is not the default of that page.
+    parameters = "04020000" + "020203e8" + "300c06082a864886f70d02090500"
+    assert der.pbkdf2(bytes(2), 1000).hex() == "3023" + "06092a864886f70d01050c" + "3016" + parameters
+    assert der.algorithm_of(b"") is None
+    assert der.algorithm_of(bytes(40)) is None
+    assert der.algorithm_of(der.sequence(der.integer(0), der.sequence(der.oid("1.3.101.112")))) is None
+
+
+def locals_of(error: BaseException) -> str:
+    """The traceback as a careless program would print it: with all local variables of the package's frames."""
+    assert error.__traceback__ is not None
+    below = error.__traceback__.tb_next
+    return "".join(traceback.TracebackException(type(error), error, below, capture_locals=True).format())
+
+
+def crash(*_: object, **__: object) -> None:
+    raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("place", ["write_file", "_armour", "_encrypt", "pem"])
+def test_a_crash_while_a_key_is_made_does_not_print_it(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def generate(alg: str) -> object:
+        key = ed25519.Ed25519PrivateKey.generate()
+        made.append(key.private_bytes_raw())
+        return key
+
+    monkeypatch.setattr(private, "_generate", generate)
+    monkeypatch.setattr(private, place, crash)
+    with pytest.raises(RuntimeError) as crashed:
+        private.create(tmp_path / "k.pem", Passphrase(SECRET))
+    text = locals_of(crashed.value)
+    assert "passphrase = Passphrase(…)" in text
+    assert "hunter" not in text
+    for form in (repr(made[0])[2:-1], repr(made[0][:8])[2:-1], made[0].hex(), base64.b64encode(made[0])[:20].decode()):
+        assert form not in text
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_crash_while_a_key_is_opened_does_not_print_it(
+    encrypted: bool, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = bytes(range(65, 97))
+    path = made if encrypted else kept(tmp_path, pkcs8(ed25519.Ed25519PrivateKey.from_private_bytes(seed)))
+    monkeypatch.setattr(private, "SigningKey", crash)
+    with pytest.raises(RuntimeError) as crashed:
+        private.load(path, Passphrase(SECRET))
+    text = locals_of(crashed.value)
+    assert "_KeyFile(" in text
+    for form in ("hunter", "ABCDEFGH", base64.b64encode(seed)[:20].decode(), "QUJDREVG"):
+        assert form not in text
+
+
+def test_a_passphrase_that_is_refused_is_not_printed() -> None:
+    read, write = os.pipe()
+    os.write(write, b"hunter" * 300)
+    os.close(write)
+    with pytest.raises(UsageError) as refused:
+        passphrase.from_descriptor(read)
+    assert "hunter" not in locals_of(refused.value)
+
+
+def test_an_identity_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def make(*arguments: str) -> int:
+        read, write = os.pipe()
+        os.write(write, SECRET)
+        os.close(write)
+        try:
+            return main(["keys", "new", *arguments, "--passphrase-fd", str(read)])
+        finally:
+            os.close(read)
+
+    path = tmp_path / "eva.pem"
+    assert make("-o", str(path), "--suite", "s2", "--openssl-compatible") == 0
+    shown = capsys.readouterr().out.splitlines()
+    halves = read_halves(private.public_path(path))
+    assert shown == [f"{name:<9}  {fingerprint(k)}" for name, k in zip(("Ed25519", "ML-DSA-65"), halves, strict=True)]
+    assert make("-o", str(path)) == 40
+    assert make("-o", str(tmp_path / "x.ml-dsa-65.pem"), "--suite", "s2") == 2
+    assert make("-o", str(tmp_path / "none" / "x.pem")) == 40
+    assert main(["keys", "show", str(tmp_path / "eva.pub.pem")]) == 0
+    assert "eva.ml-dsa-65.pub.pem" in capsys.readouterr().err
