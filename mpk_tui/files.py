@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from mpk_tui.errors import StorageError
@@ -16,6 +15,8 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         StorageError: The target cannot be written (read-only, full, a symbolic link, a directory).
     """
+    import tempfile  # late: it brings much along, and most commands write nothing
+
     if path.is_symlink():
         raise StorageError(
             "is a symbolic link; refusing to write through it", where=str(path), hint="Name another file"

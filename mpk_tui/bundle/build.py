@@ -82,6 +82,32 @@ def _section(section_id: str, value: object, salt: Callable[[], bytes]) -> tuple
     return entry, Blob(section_id, pinch, data)
 
 
+def message(envelope: Envelope) -> bytes:
+    """What every signer of this bundle signs."""
+    return pae(envelope.payload_type, envelope.payload)
+
+
+def may_sign(envelope: Envelope, key: PublicKey) -> None:
+    """Refuse a key whose signature has no place in this bundle.
+
+    Raises:
+        UsageError: The manifest does not declare this key, or it has signed already.
+    """
+    body = parse(envelope.payload)
+    if not any(k.keyid == key.keyid for s in body.signers for k in s.keys):
+        raise UsageError(
+            f"the bundle does not name key {key.keyid.hex()[:16]}… as a signer",
+            hint="Signers are declared when the bundle is built (--signer)",
+        )
+    if any(s.keyid == key.keyid for s in envelope.signatures):
+        raise UsageError(f"key {key.keyid.hex()[:16]}… has signed already")
+
+
+def attach(envelope: Envelope, made: Signature) -> Envelope:
+    """Put a signature that was checked into its place."""
+    return replace(envelope, signatures=tuple(sorted((*envelope.signatures, made), key=lambda s: s.keyid)))
+
+
 def sign(envelope: Envelope, key: PublicKey, signer: Callable[[bytes], bytes]) -> Envelope:
     """Add the signature of one declared key.
 
@@ -94,23 +120,14 @@ def sign(envelope: Envelope, key: PublicKey, signer: Callable[[bytes], bytes]) -
         UsageError: The manifest does not declare this key, or it has signed already.
         MalformedError: The signature that came back does not fit the key.
     """
-    body = parse(envelope.payload)
-    if not any(k.keyid == key.keyid for s in body.signers for k in s.keys):
-        raise UsageError(
-            f"the bundle does not name key {key.keyid.hex()[:16]}… as a signer",
-            hint="Signers are declared when the bundle is built (--signer)",
-        )
-    if any(s.keyid == key.keyid for s in envelope.signatures):
-        raise UsageError(f"key {key.keyid.hex()[:16]}… has signed already")
-    message = pae(envelope.payload_type, envelope.payload)
-    signature = signer(message)
-    if not key.verifies(signature, message):
+    may_sign(envelope, key)
+    signature = signer(message(envelope))
+    if not key.verifies(signature, message(envelope)):
         raise MalformedError("the signature that was made does not fit the key", where=key.keyid.hex()[:16])
-    added = Signature(key.keyid, signature)
-    return replace(envelope, signatures=tuple(sorted((*envelope.signatures, added), key=lambda s: s.keyid)))
+    return attach(envelope, Signature(key.keyid, signature))
 
 
-def missing_signers(envelope: Envelope) -> tuple[Signer, ...]:
-    """Declared signers of whom a signature is still missing."""
+def missing_keys(envelope: Envelope) -> tuple[tuple[Signer, PublicKey], ...]:
+    """Declared keys whose signature is still missing, each with its signer."""
     have = {s.keyid for s in envelope.signatures}
-    return tuple(s for s in parse(envelope.payload).signers if any(k.keyid not in have for k in s.keys))
+    return tuple((s, k) for s in parse(envelope.payload).signers for k in s.keys if k.keyid not in have)

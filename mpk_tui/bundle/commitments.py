@@ -18,7 +18,8 @@ import msgpack
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle import limits
-from mpk_tui.errors import LimitError, MalformedError
+from mpk_tui.bundle.limits import DEFAULT, Bounds
+from mpk_tui.errors import MalformedError
 
 SALT_BYTES = 32
 
@@ -43,9 +44,14 @@ class Items:
     digest: bytes
 
     @property
+    def hidden(self) -> tuple[int, ...]:
+        """Numbers of those that are not disclosed."""
+        return tuple(n for n, v in enumerate(self.values) if isinstance(v, Withheld))
+
+    @property
     def withheld(self) -> int:
         """How many are not disclosed."""
-        return sum(isinstance(v, Withheld) for v in self.values)
+        return len(self.hidden)
 
 
 def blob_digest(section_id: str, salt: bytes, data: bytes) -> bytes:
@@ -66,19 +72,17 @@ def pack_items(kind: str, items: Sequence[Any]) -> tuple[bytes, bytes]:
     return data, read_items(kind, data, kind).digest
 
 
-def read_items(kind: str, data: bytes, where: str) -> Items:
+def read_items(kind: str, data: bytes, where: str, bounds: Bounds = DEFAULT) -> Items:
     """Take a merkle or chain section apart and compute its digest.
 
     Raises:
         MalformedError: Not a canonical array, or an item that could be either an item or a hash.
         LimitError: More items than we accept.
     """
-    rows = canonical.decode(data, limits.SECTION, where=where)
+    rows = canonical.decode(data, bounds.section, where=where)
     if not isinstance(rows, list):
         raise MalformedError("expected an array of items", where=where)
-    most = limits.TENSORS if kind == "merkle" else limits.LOG_ENTRIES
-    if len(rows) > most:
-        raise LimitError(f"{len(rows)} items, at most {most}", where=where, hint="Refused before reading it")
+    bounds.check(limits.TENSORS if kind == "merkle" else limits.LOG_ENTRIES, len(rows), where)
     values: list[Any] = []
     digests: list[bytes] = []
     pack = msgpack.Packer(use_bin_type=True).pack

@@ -130,6 +130,7 @@ def check(
         notices.append("answers or evidence are withheld: the signed verdict could not be recomputed")
     wrong += _stray_rows(contents, known)
     wrong += _citations(contents, roots, notices)
+    notices += _tested(contents)
     return tuple(reports), tuple(wrong), tuple(notices)
 
 
@@ -144,6 +145,25 @@ def _differences(pair: str, verdict: Verdict, row: Mapping[str, Any]) -> list[st
 
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value) or "none"
+
+
+def _tested(contents: Contents) -> list[str]:
+    """What the signers' installation said of itself, where it gives no reason to rely on it."""
+    record = contents.sections["selftest"]
+    notices = []
+    failed = [c["name"] for c in record["checks"] if c["passed"] is False]
+    if failed or not record["passed"]:
+        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        notices.append(
+            "the installation that made this bundle failed its self-test "
+            f"({', '.join(failed[:3]) or 'it does not say where'}{more}): do not rely on what it measured"
+        )
+    if record["code_sha256"] != contents.tool.code_sha256:
+        notices.append(
+            f"the self-test in this bundle is of other code ({record['code_sha256'].hex()[:16]}…) than made it "
+            f"({contents.tool.code_sha256.hex()[:16]}…): it says nothing about the installation that made it"
+        )
+    return notices
 
 
 def _stray_rows(contents: Contents, known: tuple[str, ...]) -> list[str]:

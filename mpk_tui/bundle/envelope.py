@@ -16,8 +16,9 @@ import msgpack
 
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
+from mpk_tui.bundle.limits import DEFAULT, Bounds
 from mpk_tui.bundle.schema import Check, Reading, binary, listing, row, text
-from mpk_tui.errors import LimitError, MalformedError, UnsupportedError
+from mpk_tui.errors import MalformedError, UnsupportedError
 from mpk_tui.hashtree import sha256
 
 MAGIC = "MPKB1"
@@ -86,23 +87,24 @@ def signatures_digest(signatures: Sequence[Signature]) -> bytes:
     return sha256(canonical.encode(signature_rows(signatures), limits.OUTER))
 
 
-_SIGNATURES = listing(row(binary(32, 32), binary(1, 8192)), limits.SIGNATURES)
-_OUTER: Check = row(
+SIGNATURE_ROWS = listing(row(binary(32, 32), binary(1, 8192)), limits.SIGNATURES)
+OUTER: Check = row(
     text(16),
     text(256),
     binary(1, limits.MANIFEST_BYTES),
-    _SIGNATURES,
-    listing(row(binary(1, limits.ENDORSEMENT_BYTES), _SIGNATURES), limits.ENDORSEMENTS),
+    SIGNATURE_ROWS,
+    listing(row(binary(1, limits.ENDORSEMENT_BYTES), SIGNATURE_ROWS), limits.ENDORSEMENTS),
     listing(row(text(128), binary(0, 32), binary(0, limits.BLOB_BYTES)), limits.SECTIONS),
 )
 
 
-def parse(data: bytes, *, unsigned: bool = False) -> Envelope:
+def parse(data: bytes, *, unsigned: bool = False, bounds: Bounds = DEFAULT) -> Envelope:
     """Take a bundle file apart.
 
     Args:
         data: The whole file.
         unsigned: Accept a file that nobody has signed yet.
+        bounds: What is accepted.
 
     Raises:
         LimitError: Too large, or a declared size is.
@@ -110,19 +112,18 @@ def parse(data: bytes, *, unsigned: bool = False) -> Envelope:
         UnsupportedError: An envelope of another major version.
     """
     where = "bundle"
-    if len(data) > limits.FILE_BYTES:
-        raise LimitError(f"{len(data)} bytes; a bundle has at most {limits.FILE_BYTES}", where=where)
+    bounds.check(limits.FILE_BYTES, len(data), where)
     if data[:7] != HEAD:
         if len(data) >= 7 and data[:6] == _STEM and 0x30 <= data[6] <= 0x39:
             raise UnsupportedError(
                 f"an envelope of version {chr(data[6])}", where=where, hint="Use a newer version of mpk-tui"
             )
         raise MalformedError("does not start like an evidence bundle", where=f"{where}, byte 0")
-    value = canonical.decode(data, limits.OUTER, where=where)
+    value = canonical.decode(data, bounds.outer, where=where)
     payload = value[2] if isinstance(value, list) and len(value) == 6 else b""
-    if isinstance(payload, bytes) and len(payload) > limits.MANIFEST_BYTES:
-        raise LimitError(f"a manifest of {len(payload)} bytes, at most {limits.MANIFEST_BYTES}", where=where)
-    _OUTER(value, where, Reading())
+    if isinstance(payload, bytes):
+        bounds.check(limits.MANIFEST_BYTES, len(payload), "manifest")
+    OUTER(value, where, Reading(bounds=bounds))
     # A second, independent check of the canonical form.
     if msgpack.packb(value, use_bin_type=True) != data:
         raise MalformedError("is not in canonical form", where=where)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
 from mpk_tui.case import Case
 from mpk_tui.case.actions import stored_comparison
-from mpk_tui.case.artifacts import opening_of, stored_fingerprint
+from mpk_tui.case.artifacts import opening_of, shown, stored_fingerprint
 from mpk_tui.case.review import Gap, in_scope, status, verdict_of
 from mpk_tui.case.state import UNDOABLE, Artifact, CaseState
 from mpk_tui.case.store import ATTACHMENTS
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution import norm
-from mpk_tui.errors import IncompleteCaseError, MpkError
+from mpk_tui.errors import IncompleteCaseError, MalformedError, MpkError
 from mpk_tui.fingerprint.record import Fingerprint
 
 SEALED = "bundle"
@@ -82,8 +83,13 @@ def preview(case: Case) -> Preview:
     return Preview(f"{state.id} {state.title}".strip(), tuple(pairs), _sequence(case)[0], tuple(warnings))
 
 
-def export(case: Case, tool: ToolFacts) -> Contents:
+def export(case: Case, tool: ToolFacts, selftest: Mapping[str, Any]) -> Contents:
     """The contents of the next bundle; appends the ``export`` entry to the journal.
+
+    Args:
+        case: Complete.
+        tool: What makes the bundle.
+        selftest: Record of the self-test of this installation (`mpk_tui.bundle.sections.SELFTEST`).
 
     Raises:
         IncompleteCaseError: The case has gaps.
@@ -91,7 +97,7 @@ def export(case: Case, tool: ToolFacts) -> Contents:
     """
     require_complete(case)
     seq, prev = _sequence(case)
-    sections = _sections(case)
+    sections = {**_sections(case), "selftest": dict(selftest)}
     case.append("export", {"seq": seq, "tool": f"{tool.name} {tool.version}"})
     sections["log"] = [canonical.decode(e.raw) for e in case.entries]
     facts = case.state.facts
@@ -136,7 +142,7 @@ def _sections(case: Case) -> dict[str, Any]:
                 "fingerprint": made.digest, "complete": not made.missing,
             }
         )  # fmt: skip
-        out |= _artifact_sections(artifact, made)
+        out |= _artifact_sections(case, artifact, made)
     for pair in state.pairs:
         record = stored_comparison(case, pair)
         if record is not None:
@@ -152,19 +158,25 @@ def _sections(case: Case) -> dict[str, Any]:
     return out
 
 
-def _artifact_sections(source: Artifact, made: Fingerprint) -> dict[str, Any]:
+def _artifact_sections(case: Case, source: Artifact, made: Fingerprint) -> dict[str, Any]:
     artifact = source.id
+    after = _after(case, artifact, made)
     out: dict[str, Any] = {
         f"checkpoint.{artifact}": {
             "files": [
-                {**_named("path", f.path), "kind": f.kind, "size": f.size, "sha256": f.sha256, "after": None,
-                 **_link(f.link), "link_class": f.link_class, "mtime_ns": None, "error": None}
+                {**_named("path", f.path), "kind": f.kind, "size": f.size, "sha256": f.sha256,
+                 "after": after.get(f.path), **_link(f.link), "link_class": f.link_class, "mtime_ns": None,
+                 "error": None}
                 for f in made.files
             ],
-            "mount": {"read_only": None, "observed": "not recorded"},
-            "write_block": None,
+            "mount": _mount(case, artifact),
+            "write_block": _write_block(case, artifact),
             "exclusions": [],
             "notices": list(made.notices),
+        },
+        f"facts.{artifact}": {
+            "tool": made.tool, "config": dict(made.config), "tokenizer": dict(made.tokenizer),
+            "metadata": [[file, [[k, m[k]] for k in sorted(m)]] for file, m in sorted(made.metadata.items())],
         },
         f"tensors.{artifact}": [[t.name, t.dtype, list(t.shape), t.nbytes, t.sha256] for t in made.tensors],
         f"features.{artifact}": [
@@ -177,6 +189,38 @@ def _artifact_sections(source: Artifact, made: Fingerprint) -> dict[str, Any]:
     if located is not None:
         out[f"locations.{artifact}"] = {"rows": located}
     return out
+
+
+def _mount(case: Case, artifact: str) -> dict[str, Any]:
+    """What the system said of the file system when the artifact was hashed; an observation, not a statement."""
+    said = [e.params.get("mount") for e in case.entries if e.act == "hash_before" and e.params.get("id") == artifact]
+    if not said or said[-1] not in ("read-only", "writable"):
+        return {"read_only": None, "observed": "not recorded"}
+    return {"read_only": said[-1] == "read-only", "observed": f"mounted {said[-1]} when it was hashed"}
+
+
+def _write_block(case: Case, artifact: str) -> dict[str, Any] | None:
+    """The last statement on the mount that is about this artifact or about all of them, and who made it."""
+    said = [e for e in case.entries if e.act == "mount" and e.params.get("id", "") in ("", artifact)]
+    return {"statement": said[-1].note, "by": said[-1].who} if said else None
+
+
+def _after(case: Case, artifact: str, made: Fingerprint) -> dict[str, bytes]:
+    """SHA-256 by path after the analysis, from the last time that the artifact was hashed again."""
+    entries = [e for e in case.entries if e.params.get("id") == artifact and e.act in ("hash_before", "hash_after")]
+    if not entries or entries[-1].act != "hash_after":
+        return {}
+    again = {f.path: f.sha256 for f in made.files if f.sha256 is not None}
+    if entries[-1].result == "same":
+        return again
+    listed = entries[-1].params.get("files")
+    try:
+        changed = {str(path): bytes.fromhex(digest) for path, digest in listed} if listed else {}
+    except (TypeError, ValueError):
+        raise MalformedError(
+            "the list of changed files does not fit", where=f"journal, entry {entries[-1].seq}"
+        ) from None
+    return {path: changed.get(shown(path), digest) for path, digest in again.items()}
 
 
 def _locations(made: Fingerprint, source: Artifact) -> list[list[int]] | None:
@@ -233,7 +277,9 @@ def _pair_verdict(case: Case, state: CaseState, pair: str) -> dict[str, Any]:
 
 
 def _documents(case: Case, state: CaseState) -> dict[str, Any]:
-    """Files that evidence rests on, each once."""
+    """Files that evidence rests on, each once, under the names by which they were attached."""
+    types = MimeTypes()  # the table that comes with Python: no file of the machine is asked
+    attached = {e.obj.hex(): e for e in case.entries if e.act == "attach" and e.obj is not None}
     index: list[dict[str, Any]] = []
     out: dict[str, Any] = {}
     cited: dict[str, list[str]] = {}
@@ -244,10 +290,13 @@ def _documents(case: Case, state: CaseState) -> dict[str, Any]:
     for n, (digest, where) in enumerate(sorted(cited.items())):
         name = f"doc.{n}"
         data = case.kept(ATTACHMENTS, digest, digest)
+        entry = attached.get(digest)
+        label = str(entry.params.get("name", digest)) if entry else digest
         index.append(
             {
-                "id": name, "name": digest, "media_type": "application/octet-stream", "sha256": hashtree.sha256(data),
-                "size": len(data), "supplied_by": state.examiner, "supplied_at": None,
+                "id": name, "name": label, "media_type": types.guess_type(label)[0] or "application/octet-stream",
+                "sha256": hashtree.sha256(data), "size": len(data),
+                "supplied_by": entry.who if entry else state.examiner, "supplied_at": entry.at if entry else None,
                 "relation": f"evidence {', '.join(where)}"[:1000],
             }
         )  # fmt: skip

@@ -10,12 +10,14 @@ import msgpack
 
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
+from mpk_tui.bundle.limits import DEFAULT, Bounds
 from mpk_tui.bundle.schema import (
     Check,
     Reading,
     binary,
     boolean,
     choice,
+    described,
     digest,
     integer,
     listing,
@@ -23,6 +25,7 @@ from mpk_tui.bundle.schema import (
     moment,
     record,
     row,
+    shape_of,
     text,
 )
 from mpk_tui.bundle.suites import PUBLIC_BYTES, SUITES, PublicKey
@@ -187,6 +190,17 @@ _ENTRY = record(
     }
 )  # fmt: skip
 _SHORT = text(1024)
+_VERSION_TEXT = text(64)
+
+
+def _libs(value: Any, where: str, reading: Reading) -> None:
+    if not isinstance(value, dict):
+        raise MalformedError("expected a map of library versions", where=where)
+    for name, version in value.items():
+        _VERSION_TEXT(version, f"{where}.{name}", reading)
+
+
+_LIBS = described(_libs, "open", shape_of(_VERSION_TEXT))
 _FIELDS: dict[str, Check] = {
     "v": row(integer(), integer()),
     "suite": text(16),
@@ -199,24 +213,17 @@ _FIELDS: dict[str, Check] = {
     "created": moment,
     "tool": record(
         {"name": text(64), "version": text(64), "code_sha256": digest, "python": text(64),
-         "libs": lambda v, w, r: _libs(v, w, r), "os": text(256), "host_label": text(128),
+         "libs": _LIBS, "os": text(256), "host_label": text(128),
          "argv_sha256": maybe(digest)}
     ),
     "signers": listing(SIGNER, limits.SIGNATURES, 1),
     "sections": listing(_ENTRY, limits.SECTIONS, 1),
     "crit": listing(text(64), 64),
 }  # fmt: skip
-_MANIFEST = record(_FIELDS)
+MANIFEST = record(_FIELDS)
 
 
-def _libs(value: Any, where: str, reading: Reading) -> None:
-    if not isinstance(value, dict):
-        raise MalformedError("expected a map of library versions", where=where)
-    for name, version in value.items():
-        text(64)(version, f"{where}.{name}", reading)
-
-
-def parse(payload: bytes) -> Manifest:
+def parse(payload: bytes, bounds: Bounds = DEFAULT) -> Manifest:
     """Read the payload whose signatures were just checked (the same bytes object).
 
     Raises:
@@ -225,7 +232,7 @@ def parse(payload: bytes) -> Manifest:
         UnsupportedError: A newer major version, an unknown suite, or a critical field that we do not know.
     """
     where = "manifest"
-    value = canonical.decode(payload, limits.MANIFEST, where=where)
+    value = canonical.decode(payload, bounds.manifest, where=where)
     if not isinstance(value, dict):
         raise MalformedError("expected a map", where=where)
     # A second, independent check of the canonical form: what the library would write.
@@ -237,8 +244,8 @@ def parse(payload: bytes) -> Manifest:
     version = (value["v"][0], value["v"][1])
     if version[0] != VERSION[0]:
         raise UnsupportedError(f"manifest version {version[0]}.{version[1]}", where=where, hint="Use a newer mpk-tui")
-    reading = Reading(newer=version[1] > VERSION[1])
-    _MANIFEST(value, where, reading)
+    reading = Reading(newer=version[1] > VERSION[1], bounds=bounds)
+    MANIFEST(value, where, reading)
     unknown = [name for name in value["crit"] if name not in _FIELDS]
     if unknown:
         raise UnsupportedError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -64,7 +64,11 @@ class SignerReport:
 
 @dataclass(frozen=True)
 class SectionReport:
-    """One section: ``intact``, ``withheld``, ``partly withheld``, ``altered`` or ``not understood``."""
+    """One section: ``intact``, ``beside``, ``withheld``, ``partly withheld``, ``altered`` or ``not understood``.
+
+    ``beside`` is an attachment that travels beside the bundle and was found there.  ``items`` are the numbers of the
+    items that are withheld in part.
+    """
 
     id: str
     kind: str
@@ -73,11 +77,12 @@ class SectionReport:
     state: str
     withheld: int = 0
     reason: str = ""
+    items: tuple[int, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
 class EndorsementReport:
-    """One endorsement: what kind, by whom, and whether it counts."""
+    """One endorsement: what kind, by whom, and whether it counts; ``detail`` says in words what its data say."""
 
     kind: str
     at: int
@@ -87,6 +92,7 @@ class EndorsementReport:
     person: str = ""
     statement: str = ""
     keyids: tuple[bytes, ...] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,9 @@ class Outcome:
         contents: What the bundle says, if its verdict lets it be shown.
         held_back: The same, where it may be shown only on request and under a banner.
         checkpoint: Comparison with local checkpoints (see `mpk_tui.bundle.recheck`), as plain records.
+        earlier: Comparison with earlier bundles of the case (see `mpk_tui.bundle.continuity`), as plain records.
+        rerun: Findings computed again from the bundle's features (see `mpk_tui.bundle.rerun`), as plain records.
+        first_seen: When this verifier saw the bundle first, milliseconds, if it wrote that down.
     """
 
     verdict: Word
@@ -139,6 +148,9 @@ class Outcome:
     contents: Contents | None = None
     held_back: Contents | None = field(default=None, repr=False)
     checkpoint: tuple[Mapping[str, Any], ...] = ()
+    earlier: tuple[Mapping[str, Any], ...] = ()
+    rerun: tuple[Mapping[str, Any], ...] = ()
+    first_seen: int | None = None
 
     @property
     def code(self) -> ExitCode:
@@ -148,3 +160,20 @@ class Outcome:
     def shown(self, *, untrusted: bool = False) -> Contents | None:
         """The content, if it may be shown; ``untrusted`` is the person's explicit request."""
         return self.contents if self.contents is not None else self.held_back if untrusted else None
+
+    def at_most(self, word: Word | None, words: str) -> Outcome:
+        """The outcome after one more check: the stronger of the two words wins, and its rules on what may be shown.
+
+        Args:
+            word: What the check found, or None if nothing speaks against the bundle.
+            words: A sentence, put before the others; may be empty.
+        """
+        rank = list(Word)
+        stronger = word is not None and rank.index(word) < rank.index(self.verdict)
+        verdict = word if stronger and word is not None else self.verdict
+        contents = self.contents if verdict in SHOWN else None
+        held_back = (self.held_back or self.contents) if verdict in ON_REQUEST else None
+        return replace(
+            self, verdict=verdict, words=f"{words} {self.words}" if words else self.words, contents=contents,
+            held_back=held_back,
+        )  # fmt: skip

@@ -1,13 +1,13 @@
 """A bundle held against checkpoints on this machine: re-hash them, find out which artifact each is, list differences.
 
-Two levels, kept apart: L1 compares files (paths, kinds, contents), L2 compares tensors by name, type, shape and bytes,
-whatever files they lie in.  L2 decides which artifact a checkpoint is and whether it is that artifact; another folder
-layout or a file that was added is told and listed, and is no mismatch.  Standard library and our own hashing only.
+Two levels, kept apart and answered apart: L2 compares tensors by name, type, shape and bytes, whatever files they lie
+in, and decides which artifact a checkpoint is; L1 compares files by path, kind and content.  Every difference is
+listed.  Other shards and prose are told and are no mismatch; whatever else was changed or added could change what is
+run or loaded, hidden files above all, and is one (ADR 0018).  Standard library and our own hashing only.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,33 +16,16 @@ from typing import Any
 from mpk_tui import hashtree
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.filematch import NONE, FilesFound, Lists, compare_files, first
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.verify import with_checkpoint
 from mpk_tui.canonical import encode
-from mpk_tui.checkpoint.folder import INDEX, list_folder
+from mpk_tui.checkpoint.folder import list_folder
 from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.open import open_checkpoint
-from mpk_tui.errors import LimitError, MalformedError, UnstableFileError, UnsupportedError, UsageError
-from mpk_tui.fingerprint.hashing import FileHash, Hashes, hash_checkpoint, tensor_root
+from mpk_tui.errors import LimitError, MalformedError, StorageError, UnstableFileError, UnsupportedError, UsageError
+from mpk_tui.fingerprint.hashing import Hashes, hash_checkpoint, tensor_root
 from mpk_tui.progress import CancelToken, Report, silent
-
-
-@dataclass(frozen=True)
-class Lists:
-    """What a comparison of names found.  ``same`` is a count, the rest are names."""
-
-    same: int
-    changed: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    not_comparable: tuple[str, ...] = ()
-
-    def as_record(self) -> dict[str, Any]:
-        """Plain form."""
-        return {
-            "same": self.same, "changed": list(self.changed), "missing": list(self.missing), "extra": list(self.extra),
-            "not_comparable": list(self.not_comparable),
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +37,8 @@ class Recheck:
         artifact: Id of the artifact that it is, or comes closest to; None if it shares no tensor with any.
         word: `Word.MISMATCH`, `Word.PARTIAL`, or None where everything presented matches.
         sentence: The result in words.
+        weights: The answer on tensors alone, in a line.
+        folder: The answer on files alone, in a line.
         tensors: L2.
         files: L1.
         notices: What else a person should know.
@@ -63,8 +48,10 @@ class Recheck:
     artifact: str | None
     word: Word | None
     sentence: str
-    tensors: Lists = Lists(0)
-    files: Lists = Lists(0)
+    weights: str = "nothing could be compared"
+    folder: str = "nothing could be compared"
+    tensors: Lists = NONE
+    files: Lists = NONE
     notices: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
@@ -72,7 +59,9 @@ class Recheck:
         result = "match" if self.word is None else self.word.value.lower()
         return {
             "path": self.path, "artifact": self.artifact, "result": result, "sentence": self.sentence,
+            "weights": self.weights, "folder": self.folder,
             "tensors": self.tensors.as_record(), "files": self.files.as_record(), "notices": list(self.notices),
+            "features": None,
         }  # fmt: skip
 
 
@@ -82,6 +71,8 @@ def recheck(
     paths: Sequence[Path],
     report: Report = silent,
     cancel: CancelToken | None = None,
+    *,
+    folder: bool = True,
 ) -> Outcome:
     """Compare checkpoints with the artifacts of a bundle.
 
@@ -91,6 +82,7 @@ def recheck(
         paths: Folders or files.
         report: Progress of the hashing.
         cancel: Polled while hashing.
+        folder: Whether files count; without, their differences are listed and tensors alone decide.
 
     Raises:
         StorageError: A path cannot be read.
@@ -101,7 +93,7 @@ def recheck(
     done: list[Recheck] = []
     for path in paths:
         taken = {r.artifact for r in done if r.artifact is not None}
-        done.append(_one(contents, roots, path, taken, report, cancel))
+        done.append(_one(contents, roots, path, taken, folder, report, cancel))
     presented = {r.artifact for r in done if r.artifact is not None and r.word is not Word.MISMATCH}
     absent = [a for a in contents.artifacts if a["id"] not in presented]
     words = " ".join(r.sentence for r in done)
@@ -117,6 +109,7 @@ def _one(
     roots: Mapping[str, bytes],
     path: Path,
     taken: set[str],
+    folder: bool,
     report: Report,
     cancel: CancelToken | None,
 ) -> Recheck:
@@ -128,6 +121,11 @@ def _one(
         return Recheck(str(path), None, Word.MISMATCH, f"{path}: unstable, it changed while it was read ({error}).")
     except (LimitError, MalformedError, UnsupportedError, UsageError) as error:
         return Recheck(str(path), None, Word.MISMATCH, f"{path}: cannot be read as a checkpoint ({error.diagnosis()}).")
+    except StorageError as error:
+        # A weight file that is a link is an answer; one that cannot be read is none.
+        if not _is_link(path, error.where):
+            raise
+        return Recheck(str(path), None, Word.MISMATCH, f"{path}: not what was examined ({error.diagnosis()}).")
     leaves = {t.name: hashtree.leaf_hash(t.item()) for t in hashes.tensors}
     artifact = _closest(contents, roots, hashes, leaves, taken)
     if artifact is None:
@@ -135,9 +133,9 @@ def _one(
             str(path), None, Word.MISMATCH,
             f"{path}: not one of the bundle's artifacts; it shares no tensor with any of them. Another file format or "
             "number format changes every digest: mpk-tui compare can tell.",
+            f"none of these {len(leaves)} tensors is one that was examined", "not compared",
         )  # fmt: skip
     name = f"{artifact} ({(contents.artifact(artifact) or {}).get('label', '')})"
-    files, layout = _files(contents, artifact, checkpoint, hashes)
     rows = contents.sections.get(f"tensors.{artifact}")
     if rows is None:
         whole = tensor_root(hashes.tensors) == roots[artifact]
@@ -145,10 +143,23 @@ def _one(
         notices.append(f"the list of tensors of {artifact} is withheld: only its root was compared")
     else:
         tensors = _tensors(rows, leaves)
-    word, sentence = _result(path, name, tensors, files, layout, len(leaves))
-    if files.changed or files.missing or files.extra:
+    equal = not (tensors.changed or tensors.missing or tensors.extra or tensors.not_comparable)
+    recorded = contents.sections[f"checkpoint.{artifact}"]["files"]
+    found = compare_files(recorded, checkpoint, hashes, same_tensors=equal)
+    notices += found.hints
+    word, sentence = _result(path, name, tensors, found, len(leaves), folder=folder)
+    if found.lists.changed or found.lists.missing or found.lists.extra:
         notices.append("files differ from those that were examined: see the list")
-    return Recheck(str(path), artifact, word, sentence, tensors, files, tuple(notices))
+    return Recheck(
+        str(path), artifact, word, sentence, _weights_line(tensors, len(leaves)), found.line, tensors, found.lists,
+        tuple(notices),
+    )  # fmt: skip
+
+
+def _is_link(path: Path, where: str | None) -> bool:
+    return (
+        where is not None and path.is_dir() and any(f.kind == "symlink" and f.path == where for f in list_folder(path))
+    )
 
 
 def _open(path: Path, notices: list[str], cancel: CancelToken | None) -> Checkpoint:
@@ -211,66 +222,40 @@ def _tensors(rows: Sequence[Any], leaves: Mapping[str, bytes]) -> Lists:
     )
 
 
-def _files(contents: Contents, artifact: str, checkpoint: Checkpoint, hashes: Hashes) -> tuple[Lists, tuple[str, ...]]:
-    """Files by path, and those of the changed ones that only hold the tensors in another way."""
-    recorded = {_path(f): f for f in contents.sections[f"checkpoint.{artifact}"]["files"]}
-    local = {f.path: f for f in hashes.files}
-    changed, unread = [], []
-    same = 0
-    for path, row in recorded.items():
-        mine = local.get(path)
-        if mine is None:
-            continue
-        if row["kind"] == "file" and row["sha256"] is None:
-            unread.append(path)
-        elif _equal(row, mine):
-            same += 1
-        else:
-            changed.append(path)
-    weights = {*checkpoint.weights, INDEX}
-    # A model card says nothing that a model computes with: rewritten, it is listed like one that was added.
-    prose = {p for p in changed if p.upper().startswith(("README", "LICENSE", "NOTICE")) and local[p].kind == "file"}
-    layout = tuple(
-        p for p in changed if p in weights | prose or (local[p].sha256 and local[p].sha256 == recorded[p]["sha256"])
-    )
-    lists = Lists(
-        same,
-        tuple(changed),
-        tuple(p for p in recorded if p not in local),
-        tuple(p for p in local if p not in recorded),
-        tuple(unread),
-    )
-    return lists, layout
-
-
-def _path(row: Mapping[str, Any]) -> str:
-    raw = row.get("path_b")
-    return os.fsdecode(raw) if isinstance(raw, bytes) else str(row["path"])
-
-
-def _equal(row: Mapping[str, Any], mine: FileHash) -> bool:
-    raw = row.get("link_b")
-    link = os.fsdecode(raw) if isinstance(raw, bytes) else row["link"]
-    return bool(row["kind"] == mine.kind and row["sha256"] == mine.sha256 and link == mine.link)
+def _weights_line(tensors: Lists, count: int) -> str:
+    if not (tensors.changed or tensors.extra or tensors.missing or tensors.not_comparable):
+        return f"all {count} tensors are those that were examined"
+    known = tensors.same + len(tensors.changed) + len(tensors.missing)
+    parts = [f"{tensors.same} of {known} tensors are those that were examined"]
+    parts += [
+        f"{len(names)} {what}"
+        for names, what in (
+            (tensors.changed, "differs" if len(tensors.changed) == 1 else "differ"), (tensors.missing, "absent"),
+            (tensors.extra, "not in the bundle"), (tensors.not_comparable, "not compared"),
+        )
+        if names
+    ]  # fmt: skip
+    return ", ".join(parts)
 
 
 def _result(
-    path: Path, name: str, tensors: Lists, files: Lists, layout: tuple[str, ...], count: int
+    path: Path, name: str, tensors: Lists, files: FilesFound, count: int, *, folder: bool
 ) -> tuple[Word | None, str]:
-    edited = [p for p in files.changed if p not in layout]
     if tensors.changed or tensors.extra or (tensors.not_comparable and not tensors.same):
         named = [*tensors.changed, *(f"{t} (not in the bundle)" for t in tensors.extra)]
-        what = ", ".join(named[:10]) + (f" and {len(named) - 10} more" if len(named) > 10 else "")
-        return Word.MISMATCH, f"{path}: not {name}; {tensors.same} of its tensors match, these differ: {what or 'all'}."
+        return (
+            Word.MISMATCH,
+            f"{path}: not {name}; {tensors.same} of its tensors match, these differ: {first(named) or 'all'}.",
+        )
     absent = len(tensors.missing) + len(tensors.not_comparable)
-    if edited:
-        listed = ", ".join(edited[:10])
-        return Word.MISMATCH, f"{path}: the tensors that are here match {name}, but these files differ: {listed}."
+    if files.acting and folder:
+        return (
+            Word.MISMATCH,
+            f"{path}: the tensors that are here match {name}, but these files differ: {first(files.acting)}.",
+        )
     if absent:
         return (
             Word.PARTIAL,
             f"{path}: {tensors.same} of {name}'s tensors are here and match; {len(tensors.missing)} are absent.",
         )
-    other = bool(files.changed or files.missing or files.extra)
-    tail = "; the folder's layout differs (listed)" if other else " and so do all files"
-    return None, f"{path}: all {count} tensors of {name} match{tail}."
+    return None, f"{path}: all {count} tensors of {name} match{files.tail}."

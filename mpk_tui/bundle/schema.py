@@ -1,7 +1,8 @@
 """The shapes of records: small checkers that are put together into schemas, for what is read and for what is written.
 
 A checker takes a decoded value, the place it was found at and a `Reading`; it raises `MalformedError` that names the
-place.  Types are exact: a bool is no integer, an integer is no float.
+place.  Types are exact: a bool is no integer, an integer is no float.  Each checker carries a description of what it
+accepts, from which the published schema is made (`mpk_tui.report.cddl`): it is the one that is run.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpk_tui.bundle.limits import DEFAULT, Bounds, Named
 from mpk_tui.errors import LimitError, MalformedError
 
 
@@ -21,13 +23,42 @@ class Reading:
     Attributes:
         newer: The record was written by a newer minor version: fields that we do not know are noted, not refused.
         unknown: Places of those fields.
+        bounds: What replaces the format's named limits.
     """
 
     newer: bool = False
     unknown: list[str] = field(default_factory=list)
+    bounds: Bounds = DEFAULT
+
+    def widest(self, most: int) -> int:
+        """The larger of the format's limit and the one that replaces it: for numbers that only declare a size."""
+        return max(most, self.bounds.of(most))
 
 
 Check = Callable[[Any, str, Reading], None]
+
+
+Shape = tuple[Any, ...]
+"""What a checker accepts: ``("type", CDDL)``, ``("maybe", shape)``, ``("list", least, most, shape)``,
+``("row", shapes)``, ``("map", {name: (optional, shape)})`` or ``("open", shape of every value)``."""
+
+
+def described(check: Check, *shape: Any) -> Check:
+    """Let a checker carry its description, a `Shape`."""
+    setattr(check, "__shape__", shape)  # noqa: B010 - functions have no such field for the type checker
+    return check
+
+
+def shape_of(check: Check) -> Shape:
+    """What a checker accepts.
+
+    Raises:
+        LookupError: It was made without a description.
+    """
+    shape = getattr(check, "__shape__", None)
+    if not isinstance(shape, tuple):
+        raise LookupError(f"no description of {check!r}")
+    return shape
 
 
 def fault(where: str, expected: str, value: Any = None) -> MalformedError:
@@ -54,17 +85,24 @@ def text(most: int = 4096, pattern: str | None = None, least: int = 0) -> Check:
         if expression and not expression.fullmatch(value):
             raise fault(where, f"a string like {expression.pattern}", value)
 
-    return check
+    if pattern is None:
+        return described(check, "type", f"tstr .size ({least}..{most})")
+    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
+    return described(check, "type", f'tstr .regexp "{escaped}"')
 
 
 def integer(low: int = 0, high: int = (1 << 63) - 1) -> Check:
     """An integer in a range."""
+    named = isinstance(high, Named)
 
     def check(value: Any, where: str, reading: Reading) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        most = reading.widest(high) if named else high
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= most:
             raise fault(where, f"an integer in {low}..{high}", value)
 
-    return check
+    if low < 0:  # negative bounds of ranges are not understood by every implementation of CDDL
+        return described(check, "type", f"uint .le {high} / nint .ge {low}")
+    return described(check, "type", f"{low}..{high}")
 
 
 moment: Check = integer(0, 253_402_300_799_999)
@@ -97,10 +135,15 @@ def binary(low: int, high: int) -> Check:
     """A byte string of ``low`` to ``high`` bytes."""
 
     def check(value: Any, where: str, reading: Reading) -> None:
-        if not isinstance(value, bytes) or not low <= len(value) <= high:
+        if isinstance(high, Named) and isinstance(value, bytes):
+            reading.bounds.check(high, len(value), where)
+            fits = low <= len(value)
+        else:
+            fits = isinstance(value, bytes) and low <= len(value) <= high
+        if not fits:
             raise fault(where, f"a byte string of {low}..{high} bytes" if low != high else f"{low} bytes", value)
 
-    return check
+    return described(check, "type", f"bstr .size {low}" if low == high else f"bstr .size ({low}..{high})")
 
 
 digest = binary(32, 32)
@@ -114,7 +157,7 @@ def choice(*values: str) -> Check:
         if not isinstance(value, str) or value not in values:
             raise fault(where, "one of " + ", ".join(values), value)
 
-    return check
+    return described(check, "type", " / ".join(f'"{v}"' for v in values))
 
 
 def maybe(inner: Check) -> Check:
@@ -124,7 +167,7 @@ def maybe(inner: Check) -> Check:
         if value is not None:
             inner(value, where, reading)
 
-    return check
+    return described(check, "maybe", shape_of(inner))
 
 
 def listing(item: Check, most: int, least: int = 0) -> Check:
@@ -133,14 +176,16 @@ def listing(item: Check, most: int, least: int = 0) -> Check:
     def check(value: Any, where: str, reading: Reading) -> None:
         if not isinstance(value, list):
             raise fault(where, "an array", value)
-        if len(value) > most:
+        if isinstance(most, Named):
+            reading.bounds.check(most, len(value), where)
+        elif len(value) > most:
             raise LimitError(f"{len(value)} items, at most {most}", where=where, hint="Refused before reading it")
         if len(value) < least:
             raise fault(where, f"at least {least} items", value)
         for n, one in enumerate(value):
             item(one, f"{where}[{n}]", reading)
 
-    return check
+    return described(check, "list", least, most, shape_of(item))
 
 
 def row(*items: Check) -> Check:
@@ -152,7 +197,7 @@ def row(*items: Check) -> Check:
         for n, (one, item) in enumerate(zip(value, items, strict=True)):
             item(one, f"{where}[{n}]", reading)
 
-    return check
+    return described(check, "row", [shape_of(i) for i in items])
 
 
 def record(fields: Mapping[str, Check], optional: tuple[str, ...] = ()) -> Check:
@@ -172,4 +217,10 @@ def record(fields: Mapping[str, Check], optional: tuple[str, ...] = ()) -> Check
             elif name not in optional:
                 raise MalformedError(f"field {name!r} is missing", where=where)
 
-    return check
+    return described(check, "map", {n: (n in optional, shape_of(c)) for n, c in fields.items()})
+
+
+described(number, "type", "float64")
+described(boolean, "type", "bool")
+described(anything, "type", "any")
+described(mapping, "open", ("type", "any"))

@@ -100,6 +100,10 @@ CHECKPOINT: Check = record(
         "notices": _SENTENCES,
     }
 )
+FACTS: Check = record(
+    {"tool": text(256), "config": mapping, "tokenizer": mapping,
+     "metadata": listing(row(_PATH, listing(row(_LONG, _LONG), 100_000)), 1 << 18)}
+)  # fmt: skip
 LOCATIONS: Check = record({"rows": listing(row(integer(), integer()), limits.TENSORS)})
 FEATURES: Check = listing(
     record(
@@ -114,6 +118,12 @@ ENTRY: Check = record(
      "clock": record({"source": text(128), "utc_offset": integer(-86_400, 86_400), "trusted": boolean}),
      "who": _NAME, "role": text(64), "act": text(64, least=1), "obj": maybe(digest), "tool": text(256),
      "params": mapping, "result": anything, "note": _LONG, "salt": binary(16, 16)}
+)  # fmt: skip
+SELFTEST: Check = record(
+    {"v": integer(), "at": moment, "tool": text(256), "code_sha256": digest, "python": text(64),
+     "libs": mapping, "os": text(256), "passed": boolean,
+     "checks": listing(
+         record({"name": text(128, least=1), "expected": _NAME, "found": _NAME, "passed": maybe(boolean)}), 1024, 1)}
 )  # fmt: skip
 NOTES: Check = listing(record({"at": moment, "who": _NAME, "text": _LONG}), 100_000)
 DOCS: Check = listing(
@@ -151,6 +161,7 @@ FAMILIES: Mapping[str, Family] = {
     "norm": Family("blob", NORM, required=True),
     "checkpoint": Family("blob", CHECKPOINT, "artifact", required=True),
     "tensors": Family("merkle", TENSOR, "artifact", required=True, redactable=True),
+    "facts": Family("blob", FACTS, "artifact", required=True, redactable=True),
     "locations": Family("blob", LOCATIONS, "artifact", redactable=True),
     "features": Family("blob", FEATURES, "artifact", redactable=True),
     "findings": Family("blob", FINDINGS, required=True, redactable=True),
@@ -158,6 +169,7 @@ FAMILIES: Mapping[str, Family] = {
     "answers": Family("blob", ANSWERS, required=True, salted=True, redactable=True),
     "verdict": Family("blob", VERDICT, required=True, salted=True, redactable=True),
     "log": Family("chain", ENTRY, required=True, redactable=True),
+    "selftest": Family("blob", SELFTEST, required=True),
     "notes": Family("blob", NOTES, salted=True, redactable=True),
     "docs": Family("blob", DOCS, redactable=True),
     "doc": Family("blob", None, "document", redactable=True),

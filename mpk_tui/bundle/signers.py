@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mpk_tui.bundle.envelope import Signature
 from mpk_tui.bundle.manifest import Signer
 from mpk_tui.bundle.outcome import SignerReport, Word
-from mpk_tui.bundle.suites import SUITES
+from mpk_tui.bundle.suites import NAMES, SUITES, suite_of
 from mpk_tui.bundle.trust import ANY, Person, TrustedKey, TrustStore
 
 
@@ -47,11 +47,13 @@ def check_signatures(
             # The id commits to algorithm and bytes, so the store's key under this id is this key.
             known = store.find(key.keyid)
             if sig is None:
-                bad[signer.id] = "missing"
-                faults.append(f"the signature of {signer.id} (key {key.keyid.hex()[:16]}…) is missing")
+                bad.setdefault(signer.id, "missing")  # of two keys, a bad signature outweighs a missing one
+                faults.append(f"the {NAMES[key.alg]} signature of {signer.id} (key {key.keyid.hex()[:16]}…) is missing")
             elif not (known[1].key if known else key).verifies(sig, message):
                 bad[signer.id] = "bad"
-                faults.append(f"the signature of {signer.id} (key {key.keyid.hex()[:16]}…) does not fit")
+                faults.append(
+                    f"the {NAMES[key.alg]} signature of {signer.id} (key {key.keyid.hex()[:16]}…) does not fit"
+                )
         if signer.id not in bad:
             good.append(signer)
     ignored: list[bytes] = []
@@ -84,7 +86,14 @@ class Standing:
     reason: str = ""
 
 
-def standing(signer: Signer, created: int, now: int, store: TrustStore, witnessed: Mapping[str, int]) -> Standing:
+def standing(
+    signer: Signer,
+    created: int,
+    now: int,
+    store: TrustStore,
+    witnessed: Mapping[str, int],
+    first_seen: int | None = None,
+) -> Standing:
     """Hold one signer, whose signatures are good, against the store.
 
     Args:
@@ -94,28 +103,44 @@ def standing(signer: Signer, created: int, now: int, store: TrustStore, witnesse
         store: People and keys.
         witnessed: Earliest time by person id at which that trusted person endorsed the bundle: independent evidence
             that it existed then.
+        first_seen: When this verifier saw the bundle first, by its own receipts.  Counts for a key that has ended
+            since.  Not for one that was compromised: a forgery, too, was seen before anybody knew.
     """
     found = [store.find(key.keyid) for key in signer.keys]
     known = [f for f in found if f is not None]
-    if not known or len(known) < len(found):
+    if not known:
         return Standing("untrusted", None, "the key is not in your trust store")
+    if len(known) < len(found):
+        absent = ", ".join(NAMES[k.alg] for k, f in zip(signer.keys, found, strict=True) if f is None)
+        return Standing(
+            "untrusted", None, f"the signer's {absent} key is not in your trust store: it needs both halves"
+        )
     person = known[0][0]
     if any(f[0].id != person.id for f in known):
         return Standing("untrusted", None, "the keys belong to different people in your trust store")
     seen_by_others = min((at for who, at in witnessed.items() if who != person.id), default=None)
     notes: list[str] = []
     for _, trusted in known:
-        state, reason = _key_state(trusted, created, now, seen_by_others)
+        state, reason = _key_state(trusted, created, now, seen_by_others, first_seen)
         if state != "trusted":
             return Standing(state, person, reason)
         if reason:
             notes.append(reason)
     if not person.may_act_as(signer.role):
         return Standing("untrusted", person, f"{person.name} was not granted the role {signer.role!r}")
+    suite = suite_of(signer.keys)
+    if not person.may_sign_under(suite):
+        return Standing(
+            "untrusted",
+            person,
+            f"{person.name} counts under suite {person.min_suite} only; this is signed under {suite}",
+        )
     return Standing("trusted", person, "; ".join(notes))
 
 
-def _key_state(trusted: TrustedKey, created: int, now: int, seen: int | None) -> tuple[str, str]:
+def _key_state(
+    trusted: TrustedKey, created: int, now: int, seen: int | None, first_seen: int | None
+) -> tuple[str, str]:
     revoked = trusted.revoked
     note = ""
     if revoked is not None:
@@ -133,7 +158,8 @@ def _key_state(trusted: TrustedKey, created: int, now: int, seen: int | None) ->
     if trusted.not_after is not None:
         if created > trusted.not_after:
             return "expired", f"the key was valid to {day(trusted.not_after)}, the bundle is dated {day(created)}"
-        if now > trusted.not_after and (seen is None or seen > trusted.not_after):
+        known = min((t for t in (seen, first_seen) if t is not None), default=None)
+        if now > trusted.not_after and (known is None or known > trusted.not_after):
             return (
                 "expired",
                 f"the key was valid to {day(trusted.not_after)}; the bundle is dated {day(created)}, which nothing "

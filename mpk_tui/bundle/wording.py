@@ -10,10 +10,14 @@ from typing import Any
 
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.manifest import Manifest
-from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, Outcome, PairReport, SignerReport
+from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, EndorsementReport, Outcome, PairReport, SignerReport
+from mpk_tui.bundle.trust import Edition
 from mpk_tui.text import hex_groups
 
 SCHEMA = "mpk-tui/verify/1"
+OPINIONS = ("concur", "dissent")
+"""Endorsements that agree or disagree: shown alike, above what the bundle says."""
+_UNEQUAL = ("changed", "missing", "extra", "not_comparable")
 
 
 def verdict_line(outcome: Outcome) -> str:
@@ -30,13 +34,16 @@ def when(ms: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def as_record(outcome: Outcome, *, untrusted: bool = False, dated: int | None = None) -> dict[str, Any]:
+def as_record(
+    outcome: Outcome, *, untrusted: bool = False, dated: int | None = None, edition: Edition | None = None
+) -> dict[str, Any]:
     """The object of ``verify --json`` (schema ``mpk-tui/verify/1``).
 
     Args:
         outcome: Of `verify`.
         untrusted: The person asked to see content that is not trusted.
         dated: When the trust store was last changed, milliseconds.
+        edition: Which signed trust store it is, if it is one.
     """
     contents = outcome.shown(untrusted=untrusted)
     m = outcome.manifest if contents is not None else None
@@ -48,6 +55,7 @@ def as_record(outcome: Outcome, *, untrusted: bool = False, dated: int | None = 
         "meaning": MEANING,
         "bundle": outcome.bundle_id.hex() if outcome.bundle_id else None,
         "trust_dated": dated,
+        "trust_store": None if edition is None else _edition(edition),
         "case": None if m is None else _case(m),
         "signers": [_signer(s) for s in outcome.signers],
         "sections": [
@@ -57,13 +65,24 @@ def as_record(outcome: Outcome, *, untrusted: bool = False, dated: int | None = 
         ],
         "endorsements": [
             {"kind": e.kind, "at": e.at, "id": e.id, "role": e.role, "state": e.state, "person": e.person,
-             "statement": e.statement if contents is not None else "", "keys": [k.hex() for k in e.keyids]}
+             "statement": e.statement if contents is not None else "",
+             "detail": e.detail if contents is not None else "", "keys": [k.hex() for k in e.keyids]}
             for e in outcome.endorsements
         ],
         "pairs": [_pair(p) for p in outcome.pairs] if contents is not None else [],
         "contradictions": list(outcome.contradictions),
         "notices": list(outcome.notices),
         "checkpoint": [dict(c) for c in outcome.checkpoint],
+        "earlier": [dict(e) for e in outcome.earlier],
+        "rerun": [dict(r) for r in outcome.rerun],
+        "first_seen": outcome.first_seen,
+    }  # fmt: skip
+
+
+def _edition(e: Edition) -> dict[str, Any]:
+    return {
+        "number": e.number, "id": e.id.hex(), "expires": e.expires, "root": e.root.hex(), "given": e.given,
+        "stale_allowed": e.stale_allowed,
     }  # fmt: skip
 
 
@@ -91,7 +110,9 @@ def _pair(p: PairReport) -> dict[str, Any]:
     }
 
 
-def lines(outcome: Outcome, *, untrusted: bool = False, dated: int | None = None) -> list[str]:
+def lines(
+    outcome: Outcome, *, untrusted: bool = False, dated: int | None = None, edition: Edition | None = None
+) -> list[str]:
     """The outcome as lines for people, without the last one (`verdict_line`)."""
     contents = outcome.shown(untrusted=untrusted)
     out: list[str] = []
@@ -99,9 +120,17 @@ def lines(outcome: Outcome, *, untrusted: bool = False, dated: int | None = None
         out += [f"*** {outcome.verdict}: what follows is not to be relied on ***", ""]
     if outcome.bundle_id is not None:
         out.append(f"bundle   {outcome.bundle_id.hex()}")
+    # The first screen answers what a receiver asks: is it intact, who signed, what does it say, is mine the one.
+    out += _section_lines(outcome)
+    out += _signer_lines(outcome, shown=contents is not None)
+    out += trust_lines(dated, edition)
+    # Whoever agrees and whoever does not stand side by side, before anything that the bundle says.
+    for e in outcome.endorsements:
+        if e.kind in OPINIONS:
+            out += _endorsement_lines(e, shown=contents is not None)
     if contents is not None and outcome.manifest is not None:
-        out += _head(contents, outcome.manifest)
-    out += _signer_lines(outcome, dated)
+        out += _summary(contents, outcome)
+        out += ["", *_head(contents, outcome.manifest)]
     if contents is not None:
         if outcome.contradictions:
             out += ["", "Contradictions:", *(f"  {c}" for c in outcome.contradictions)]
@@ -109,17 +138,52 @@ def lines(outcome: Outcome, *, untrusted: bool = False, dated: int | None = None
             out += ["", *pair_lines(pair, contents)]
     elif outcome.verdict in ON_REQUEST:
         out += ["", "Its content is not shown; --show-untrusted shows it, under a banner."]
-    out += _section_lines(outcome)
     for record in outcome.checkpoint:
         out += ["", *_checkpoint_lines(record)]
+    for record in outcome.rerun:
+        out += ["", *_rerun_lines(record)]
+    for record in outcome.earlier:
+        out += ["", f"earlier {record['path']}: {record['result']}", f"  {record['sentence']}"]
     if outcome.notices:
         out += ["", "Notices:", *(f"  {n}" for n in outcome.notices)]
     return [*out, "", outcome.words]
 
 
+def _summary(contents: Contents, outcome: Outcome) -> list[str]:
+    """Case, verdicts and local checkpoints, a line or two each; everything again below, in full."""
+    case = contents.case
+    out = [f"case     {case.id}  {case.title}".rstrip()]
+    names = {a["id"]: f"{a['id']} ({a['label']})" for a in contents.artifacts}
+    for p in outcome.pairs:
+        shown = p.recomputed if p.recomputed is not None else p.signed
+        display = "verdict withheld" if shown is None else shown["display"]
+        odd = "" if p.agrees is not False else ", which is not what was signed"
+        out.append(f"says     {' and '.join(names.get(i, i) for i in p.pair.split(':'))}: {display}{odd}")
+    for record in outcome.checkpoint:
+        whole = record["tensors"]["same"] and not any(record["tensors"][n] for n in _UNEQUAL)
+        is_it = {"match": "is", "partial": "is part of"}.get(
+            record["result"], "has the weights of" if whole else "is not"
+        )
+        known = names.get(record["artifact"] or "", "") if record["tensors"]["same"] else "any of these models"
+        out.append(f"yours    {record['path']} {is_it} {known}")
+        out += [f"         weights: {record['weights']}", f"         folder: {record['folder']}"]
+        if record["features"] is not None:
+            out.append(f"         {record['features']['sentence']}")
+    if outcome.rerun:
+        found = [f"{r['pair']} {r['outcome']}" for r in outcome.rerun]
+        out.append(f"again    from its own features: {', '.join(found)}")
+    held = {r["artifact"] for r in outcome.checkpoint if r["tensors"]["same"]}
+    absent = [name for artifact, name in names.items() if artifact not in held]
+    if absent and outcome.checkpoint:
+        out.append(f"not held against anything here: {', '.join(absent)}")
+    elif absent:
+        out.append("no checkpoint was presented: --checkpoint PATH tells whether yours is one of these")
+    return out
+
+
 def _head(contents: Contents, m: Manifest) -> list[str]:
     case = m.case
-    out = [f"case     {case.id}  {case.title}".rstrip()]
+    out = []
     for name, value in (("exhibit", case.exhibit), ("by order", case.authority), ("purpose", case.purpose)):
         if value:
             out.append(f"{name:<9}{value}")
@@ -131,19 +195,44 @@ def _head(contents: Contents, m: Manifest) -> list[str]:
     return out
 
 
-def _signer_lines(outcome: Outcome, dated: int | None) -> list[str]:
+def trust_lines(dated: int | None, edition: Edition | None) -> list[str]:
+    """Which store the verdict rests on: beside every verdict, because revocation is as fresh as the store."""
+    if dated is None:
+        return []
+    if edition is None:
+        return [f"trust    your store is of {when(dated)}; revocations since then are not known here"]
+    which = "the store that you named" if edition.given else "your store"
+    return [
+        f"trust    {which} is number {edition.number} of {when(dated)}, to be used until {when(edition.expires)}; "
+        "revocations after its date are not known here",
+        f"         signed by root {hex_groups(edition.root)}"
+        + (", which you chose to believe" if edition.given else ""),
+    ]
+
+
+def _signer_lines(outcome: Outcome, *, shown: bool) -> list[str]:
     out: list[str] = []
     for s in outcome.signers:
         who = f"{s.person} as {s.id!r}" if s.person else repr(s.id) if s.id else "somebody"
         role = f", {s.role}" if s.role else ""
         out.append(f"signer   {who}{role}: {s.state}{f' ({s.reason})' if s.reason else ''}")
-        out += [f"         key {hex_groups(k)}" for k in s.keyids]
+        for k in s.keyids:
+            groups = hex_groups(k)
+            out += [f"         key {groups[:39]}", f"             {groups[40:]}"]
     for e in outcome.endorsements:
-        who = f"{e.person} as {e.id!r}" if e.person else repr(e.id)
-        out.append(f"{e.kind:<9}{who}, {e.role}: {e.state}, {when(e.at)}")
-    if outcome.signers and dated:
-        out.append(f"trust    your store is of {when(dated)}; revocations since then are not known here")
+        if e.kind not in OPINIONS:
+            out += _endorsement_lines(e, shown=shown)
     return out
+
+
+def _endorsement_lines(e: EndorsementReport, *, shown: bool) -> list[str]:
+    who = f"{e.person} as {e.id!r}" if e.person else repr(e.id)
+    name = e.kind.upper() if e.kind in OPINIONS else e.kind
+    out = [f"{name:<8} {who}, {e.role}: {e.state}, {when(e.at)}"]
+    return [
+        *out,
+        *(f"         {text}" for text in (f"“{e.statement}”" if e.statement else "", e.detail) if text and shown),
+    ]
 
 
 def pair_lines(p: PairReport, contents: Contents) -> list[str]:
@@ -181,7 +270,7 @@ def _section_lines(outcome: Outcome) -> list[str]:
     odd = [s for s in outcome.sections if s.state != "intact"]
     if not outcome.sections:
         return []
-    out = ["", f"sections {len(outcome.sections)} signed, {len(outcome.sections) - len(odd)} complete and intact"]
+    out = [f"sections {len(outcome.sections)} signed, {len(outcome.sections) - len(odd)} complete and intact"]
     for s in odd:
         detail = f", {s.withheld} of {s.count} items" if s.state == "partly withheld" else ""
         out.append(f"  {s.id}: {s.state}{detail}{f' ({s.reason})' if s.reason else ''}")
@@ -189,11 +278,12 @@ def _section_lines(outcome: Outcome) -> list[str]:
 
 
 def _checkpoint_lines(record: Any) -> list[str]:
-    out = [f"checkpoint {record['path']}: {record['result']}", f"  {record['sentence']}"]
+    out = [f"checkpoint {record['path']}: {record['result']}"]
+    out += [f"  weights: {record['weights']}", f"  folder: {record['folder']}", f"  {record['sentence']}"]
     for level, title in (("tensors", "tensors (L2)"), ("files", "files (L1)")):
         lists = record[level]
         out.append(f"  {title}: {lists['same']} same")
-        for name in ("changed", "missing", "extra", "not_comparable"):
+        for name in _UNEQUAL:
             listed = lists[name]
             if listed:
                 out.append(f"    {name.replace('_', ' ')}: {len(listed)}")
@@ -201,3 +291,24 @@ def _checkpoint_lines(record: Any) -> list[str]:
                 if len(listed) > 50:
                     out.append(f"      and {len(listed) - 50} more")
     return [*out, *(f"  {n}" for n in record["notices"])]
+
+
+def _rerun_lines(record: Any) -> list[str]:
+    """One pair computed again: the sentence, then the numbers side by side."""
+    out = [f"again    {record['sentence']}"]
+    if record["tests"]:
+        out.append(f"  {'test':<20}{'signed: z':>10}{'corr.':>7}  {'again: z':>10}{'corr.':>7}")
+    for t in record["tests"]:
+        if t["state"] == "neither":
+            continue
+        signed, found = (f"{_plain(t[f'{of}_z'], 1):>10}{_plain(t[f'{of}_rho'], 3):>7}" for of in ("signed", "found"))
+        if t["signed_z"] is None and t["found_z"] is None:
+            signed, found = f"{t['signed_reading'] or '-':>17}", f"{t['found_reading'] or '-':>17}"
+        out.append(f"  {t['name']:<20}{signed}  {found}")
+    if any(t["state"] == "repeated" and not t["same_data"] for t in record["tests"]):
+        out.append("  Features hold fewer units than weights do, so their z is closer to 0.")
+    return out
+
+
+def _plain(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.case.artifacts import find_artifact, opening_of
+from mpk_tui.case.artifacts import find_artifact, opening_of, shown
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import CUSTODY, FACTS, UNDOABLE, undone_entries
 from mpk_tui.case.store import ATTACHMENTS, COMPARISONS, Case
@@ -149,7 +149,7 @@ def add_evidence(
 
 
 def attach(case: Case, file: Path) -> str:
-    """Copy a file into the case; returns its SHA-256, hex."""
+    """Copy a file into the case and journal its name, for display only; returns its SHA-256, hex."""
     try:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode):
@@ -161,6 +161,8 @@ def attach(case: Case, file: Path) -> str:
         raise StorageError(f"cannot be read ({error.strerror})", where=str(file)) from None
     digest = hashlib.sha256(data).hexdigest()
     case.keep(ATTACHMENTS, digest, data)
+    name = shown(file.name)[:255]
+    case.append("attach", {"name": name, "size": len(data)}, obj=bytes.fromhex(digest))
     return digest
 
 

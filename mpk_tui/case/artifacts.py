@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from mpk_tui import hashtree
 from mpk_tui.case.intake import Intake, keep_intake
@@ -15,6 +16,9 @@ from mpk_tui.errors import StorageError, UsageError
 from mpk_tui.fingerprint.record import Fingerprint, looks_like_fingerprint
 from mpk_tui.fingerprint.record import read as read_fingerprint
 from mpk_tui.progress import CancelToken, Report, silent
+
+MAX_CHANGED = 1000
+"""Changed files whose second digests a journal entry holds; more of them say no more."""
 
 
 def add_artifact(
@@ -113,8 +117,18 @@ def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
         "root": fingerprint.root.hex(),
         "scope": fingerprint.scope,
         **({} if not fingerprint.missing else {"complete": "no"}),
+        **_observed_mount(Path(case.state.artifacts[id].path)),
     }
     return case.append("hash_before", facts, obj=fingerprint.root)
+
+
+def _observed_mount(path: Path) -> dict[str, str]:
+    """Whether the file system that holds an artifact is mounted read-only, as the system says it."""
+    try:
+        flags = os.statvfs(path).f_flag
+    except OSError:
+        return {}
+    return {"mount": "read-only" if flags & os.ST_RDONLY else "writable"}
 
 
 def fingerprint_artifact(
@@ -134,8 +148,18 @@ def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: Cancel
     made = measure_fingerprint(artifact, report, cancel)
     before = stored_fingerprint(case, id)
     same = (made.root, made.files) == (before.root, before.files)
-    case.append("hash_after", {"id": id, "root": made.root.hex()}, obj=made.root, result="same" if same else "changed")
+    facts: dict[str, Any] = {"id": id, "root": made.root.hex()}
+    if not same:
+        earlier = {f.path: f for f in before.files}
+        other = [f for f in made.files if earlier.get(f.path) != f and f.sha256 is not None]
+        facts["files"] = [[shown(f.path), (f.sha256 or b"").hex()] for f in other[:MAX_CHANGED]]
+    case.append("hash_after", facts, obj=made.root, result="same" if same else "changed")
     return same
+
+
+def shown(path: str) -> str:
+    """A path as the journal can hold it: bytes that are not UTF-8 are spelled out."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def measure_fingerprint(

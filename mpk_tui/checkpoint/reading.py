@@ -7,9 +7,12 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from mpk_tui.checkpoint.model import FileEntry
 from mpk_tui.errors import LimitError, StorageError, UnstableFileError
+
+if TYPE_CHECKING:
+    from mpk_tui.checkpoint.model import FileEntry
 
 CACHE_LINK = "cache"
 """Link class of a Hugging Face cache snapshot, ``snapshots/REV/name -> ../../blobs/HASH``; the only one followed."""

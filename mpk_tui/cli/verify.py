@@ -1,44 +1,100 @@
 """Check an evidence bundle offline, optionally against checkpoints on this machine.
 
-Whom you believe comes from your own trust store (--trust DIR, or the one in your data folder), or is one key (--key).
+Whom you believe comes from your own trust store (--trust, or the one in your data folder), or is one key (--key).  A
+store is a folder of people, or a signed store as a file; where a signed one is installed, it counts.
 The last line is always VERDICT <word> <code>, and the code is the exit code.  VALID means: signature and contents
 intact; this does not endorse the conclusion.  A deleted endorsement, or a newer bundle that is kept from you, cannot
 be seen from one file.
 
-With --checkpoint (repeatable) checkpoints are hashed again and held against the bundle: tensors by name and bytes
-whatever files they lie in, and files.  Only what is presented is compared; an artifact that is not presented is named
-and does not change the verdict.
+With --checkpoint (repeatable) checkpoints are hashed again and held against the bundle, and two questions are answered
+apart: are these the weights (by name and bytes, whatever files they lie in), and is this the folder.  A file that was
+changed or added and could change what is run or loaded is a MISMATCH, hidden ones above all; with --match weights files
+are listed and decide nothing.  Weights in another number format match no digest; --features tells whether their
+features lie near, which supports and never decides.  Only what is presented is compared; an artifact that is not
+presented is named and does not change the verdict.
+
+With --rerun the findings are computed again from the features that the bundle carries, and held against the signed
+ones; it needs NumPy.  Features show less than weights did, and what they cannot show is said.
+
+With --earlier (repeatable) the bundle is held against earlier ones of its case: its log must begin with theirs.
+--attachments names a folder with attachments that travel beside the bundle.
+
+Every verification is written down: time, verdict, the file's digest, case, number and signers, one line in
+receipts.jsonl in your data folder.  A bundle older than one seen before is then REPLAY.  --no-receipt leaves it out.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mpk_tui.bundle import wording
+from mpk_tui.bundle.limits import Bounds, bounds
 from mpk_tui.bundle.loading import read_bundle
-from mpk_tui.bundle.outcome import Outcome, Word
+from mpk_tui.bundle.outcome import SHOWN, Outcome, Word
 from mpk_tui.bundle.trust import TrustStore, single_key
 from mpk_tui.bundle.verify import Expected, verify
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
+from mpk_tui.cli.receipts import history, keep, log_file, receipt_options
 from mpk_tui.errors import CancelledError, LimitError, MpkError, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="evidence bundle (.mpkb)")
-    whom = parser.add_mutually_exclusive_group()
-    whom.add_argument("--trust", type=Path, metavar="DIR", help="trust store (default: the one in your data folder)")
-    whom.add_argument("--key", type=Path, metavar="PEM", help="believe this public key alone, in any role")
+    trust_options(parser)
     parser.add_argument(
         "--checkpoint", type=Path, metavar="PATH", action="append", default=[], help="hash it again and compare"
     )
+    parser.add_argument(
+        "--earlier", type=Path, metavar="BUNDLE", action="append", default=[],
+        help="an earlier bundle of the case, which this one must carry on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--match", choices=("folder", "weights"), default="folder",
+        help="what a checkpoint must match: folder (default), or weights: files are then listed and decide nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--features", action="store_true",
+        help="where tensors do not match, tell whether features support it (another number format); needs numpy",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rerun", action="store_true", help="compute the findings again from the bundle's own features (needs numpy)"
+    )
+    parser.add_argument("--attachments", type=Path, metavar="DIR", help="folder with detached attachments")
     parser.add_argument("--expect-case", metavar="ID", help="the case that the bundle must belong to")
     parser.add_argument("--expect-bundle", metavar="SHA256", help="the bundle's id (64 hex digits)")
     parser.add_argument("--json", action="store_true", help="print one JSON object (schema mpk-tui/verify/1)")
     parser.add_argument(
         "--show-untrusted", action="store_true", help="show the content even if it is not to be relied on"
+    )
+    receipt_options(parser)
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=N",
+        help="refuse more than N of this (e.g. file_bytes, blob_bytes, tensors, log_entries) as LIMIT",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-larger", action="store_true", help="let --limit go beyond the format's limits; costs memory and time"
+    )
+
+
+def trust_options(parser: argparse.ArgumentParser, *, key: str = "--key") -> None:
+    """Declare ``--trust``, ``--key`` and ``--allow-stale-trust``: whom to believe, wherever a bundle is verified.
+
+    Args:
+        parser: Of the command or action.
+        key: Name of the option for a single key, where ``--key`` is the key that signs.
+    """
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--trust", type=Path, metavar="PATH",
+        help="trust store: a folder, or a signed store (default: the one in your data folder)",
+    )  # fmt: skip
+    whom.add_argument(key, type=Path, metavar="PEM", help="believe this public key alone, in any role")
+    parser.add_argument(
+        "--allow-stale-trust", action="store_true", help="go on with a signed trust store that has expired"
     )
 
 
@@ -47,8 +103,9 @@ def run(args: argparse.Namespace) -> int:
     store = TrustStore()
     try:
         expected = Expected(args.expect_case, _digest(args.expect_bundle))
+        accepted = _bounds(args)
         store = trust_from(args)
-        outcome = _outcome(args, store, expected)
+        outcome = _outcome(args, store, expected, accepted)
     except CancelledError:
         raise
     except MpkError as error:
@@ -66,40 +123,100 @@ def run(args: argparse.Namespace) -> int:
 
 def trust_from(args: argparse.Namespace) -> TrustStore:
     """The trust store that the arguments name."""
-    from mpk_tui.keys import store
-    from mpk_tui.keys.public import read_public
+    from mpk_tui.keys.public import read_halves
+    from mpk_tui.keys.signed_store import believed
 
     if args.key is not None:
-        return single_key(read_public(args.key))
-    return store.load(args.trust) if args.trust is not None else store.load_default()
+        return single_key(*read_halves(args.key))
+    return believed(args.trust, allow_stale=getattr(args, "allow_stale_trust", False))
 
 
 def show(outcome: Outcome, store: TrustStore, *, json: bool, untrusted: bool) -> None:
     """Print an outcome; the verdict's line comes last."""
     if json:
-        emit_json(wording.as_record(outcome, untrusted=untrusted, dated=store.dated))
+        emit_json(wording.as_record(outcome, untrusted=untrusted, dated=store.dated, edition=store.edition))
         narrate(wording.verdict_line(outcome))
         return
-    for line in wording.lines(outcome, untrusted=untrusted, dated=store.dated):
+    for line in wording.lines(outcome, untrusted=untrusted, dated=store.dated, edition=store.edition):
         emit(line)
+    if store.edition is not None and store.edition.given:
+        from mpk_tui.keys.words import words
+
+        emit(f"The root of the store that you named, in words: {words(store.edition.root)}")
     emit(wording.verdict_line(outcome))
 
 
-def _outcome(args: argparse.Namespace, store: TrustStore, expected: Expected) -> Outcome:
+def _outcome(args: argparse.Namespace, store: TrustStore, expected: Expected, bounds: Bounds) -> Outcome:
     try:
-        data = read_bundle(args.bundle)
+        data = read_bundle(args.bundle, bounds)
     except LimitError as error:
         return Outcome(Word.LIMIT, error.diagnosis())
-    outcome = verify(data, store, time.time_ns() // 1_000_000, expected)
-    if not args.checkpoint:
+    now = time.time_ns() // 1_000_000
+    log = log_file(args)
+    known = history(log)
+    expected = replace(expected, history=known)
+    if args.attachments is not None:
+        from mpk_tui.bundle.attachments import beside
+
+        expected = replace(expected, beside=beside(args.attachments))
+    outcome = verify(data, store, now, expected, bounds)
+    if args.earlier:
+        outcome = _with_earlier(args, outcome, store, now, bounds)
+    if args.checkpoint:
+        outcome = _with_checkpoints(args, outcome)
+    if args.rerun:
+        outcome = _again(args, outcome)
+    return keep(log, outcome, known, data, now)
+
+
+def _again(args: argparse.Namespace, outcome: Outcome) -> Outcome:
+    contents = outcome.shown(untrusted=args.show_untrusted)
+    if contents is None:
+        narrate("the findings were not computed again: the bundle's content is not to be relied on")
         return outcome
+    from mpk_tui.bundle.rerun import rerun
+
+    return rerun(outcome, contents, progress_bar())
+
+
+def _with_earlier(args: argparse.Namespace, outcome: Outcome, store: TrustStore, now: int, bounds: Bounds) -> Outcome:
+    if outcome.verdict not in SHOWN:
+        narrate("the earlier bundles were not compared: this one is not to be relied on")
+        return outcome
+    from mpk_tui.bundle.continuity import held_against
+
+    earlier = []
+    for path in args.earlier:
+        try:
+            earlier.append((str(path), verify(read_bundle(path, bounds), store, now, bounds=bounds)))
+        except LimitError as error:
+            earlier.append((str(path), Outcome(Word.LIMIT, error.diagnosis())))
+    return held_against(outcome, earlier)
+
+
+def _with_checkpoints(args: argparse.Namespace, outcome: Outcome) -> Outcome:
     contents = outcome.shown(untrusted=args.show_untrusted)
     if contents is None:
         narrate("the checkpoints were not compared: the bundle's content is not to be relied on")
         return outcome
     from mpk_tui.bundle.recheck import recheck
 
-    return recheck(outcome, contents, args.checkpoint, progress_bar())
+    outcome = recheck(outcome, contents, args.checkpoint, progress_bar(), folder=args.match == "folder")
+    if not args.features:
+        return outcome
+    from mpk_tui.bundle.featurematch import with_features
+
+    return with_features(outcome, contents, progress_bar())
+
+
+def _bounds(args: argparse.Namespace) -> Bounds:
+    chosen: dict[str, int] = {}
+    for text in args.limit:
+        name, _, number = text.partition("=")
+        if not (number.isascii() and number.isdigit() and len(number) < 20):
+            raise UsageError(f"--limit {text!r} is not NAME=N")
+        chosen[name] = int(number)
+    return bounds(chosen, larger=args.allow_larger)
 
 
 def _digest(text: str | None) -> bytes | None:

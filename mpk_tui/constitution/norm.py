@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from mpk_tui.errors import UnsupportedError
@@ -82,7 +82,7 @@ def load(version: str = CURRENT) -> Norm:
         raise UnsupportedError(
             f"constitution version {version[:40]!r}", hint=f"This version carries {', '.join(VERSIONS)}"
         )
-    raw = resources.files(__package__).joinpath(f"norm-{version}.json").read_bytes()
+    raw = Path(__file__).with_name(f"norm-{version}.json").read_bytes()
     data = json.loads(raw)
     return Norm(
         version,

@@ -155,6 +155,23 @@ def decide(
     return Verdict(INDEPENDENT, DISPLAY_DEFAULT, (), (), (), "", tuple(statements), tuple(conflicts), tuple(gaps))
 
 
+def directed(
+    norm: Norm, answers: Mapping[str, Answer], evidence: Iterable[Evidence], held: Iterable[str]
+) -> tuple[str, ...]:
+    """Conditions, of those that hold, whose direction is documented: said so, and supported by evidence of kind (a)."""
+    items = {e.id: e for e in evidence}
+    return tuple(
+        c
+        for c in held
+        if answers[c].direction_documented and any(e.kind == "a" for e in _supported(norm, answers[c], items))
+    )
+
+
+def _written(text: str) -> bool:
+    """Whether there is more than ASCII white space; stated so exactly because other verifiers must agree."""
+    return bool(text.strip(" \t\n\v\f\r"))
+
+
 def _answered(answers: Mapping[str, Answer], question: str) -> str:
     answer = answers.get(question)
     return answer.answer if answer else UNDETERMINED
@@ -198,7 +215,7 @@ def _holds(
         return False
     if answer.question == "c5" and not _chain(norm, answer, support, conflicts):
         return False
-    if not answer.reason.strip():
+    if not _written(answer.reason):
         gaps.append(f"{name} is answered met without a reason")
     return True
 
@@ -258,7 +275,7 @@ def _mechanisms(
 def _clashes(norm: Norm, answers: Mapping[str, Answer], held: list[str], claimed: list[str]) -> list[str]:
     out = []
     for x in claimed:
-        resolved = answers[x].resolution.strip() and all(answers[c].resolution.strip() for c in held)
+        resolved = _written(answers[x].resolution) and all(_written(answers[c].resolution) for c in held)
         if not resolved:
             beside = ", ".join(c.upper() for c in held)
             out.append(f"exclusion {x} is answered met beside {beside}: resolve it in writing on both")
@@ -285,13 +302,9 @@ def _linked(
         statements.append(f"Chain of links: {hops}.")
     if any(e.finding == "component-shared" for c in held for e in _supported(norm, answers[c], items)):
         statements.append("The finding holds for a component only, not for the whole model.")
-    directed = [
-        c for c in held
-        if answers[c].direction_documented and any(e.kind == "a" for e in _supported(norm, answers[c], items))
-    ]  # fmt: skip
     statements.append(
         "The direction is documented by evidence of kind (a)."
-        if directed
+        if directed(norm, answers, items.values(), held)
         else "No direction is stated: weights do not show one, and none is documented."
     )
     return Verdict(

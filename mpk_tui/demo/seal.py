@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mpk_tui.bundle import build as building
 from mpk_tui.bundle import dsse, envelope, wording
@@ -23,6 +25,8 @@ from mpk_tui.files import write_file
 from mpk_tui.keys import private, public
 from mpk_tui.keys.passphrase import Passphrase
 from mpk_tui.progress import Report, silent
+from mpk_tui.selftest.record import current
+from mpk_tui.selftest.run import DISTRUST
 
 KEY = "demo.pem"
 # Printed, documented and the same everywhere: a secret that nobody is told would leave a key that nobody can use, and a
@@ -60,10 +64,12 @@ def seal(out: Path, say: Say, report: Report = silent) -> Sealed:
     private.create(out / KEYS / KEY, secret)
     say(f"  a new key in {KEYS}/{KEY}, for this folder only; its passphrase is the word {PASSPHRASE!r}, known to")
     say("  everybody: never put it into a trust store, make your own with mpk-tui keys new")
-    data = _bundle(out, private.load(out / KEYS / KEY, secret))
+    tested = current(lambda line: say(f"  {line}"))
+    say(f"  self-test of this installation: {'passed' if tested['passed'] else DISTRUST}")
+    data = _bundle(out, private.load(out / KEYS / KEY, secret), tested)
     say(f"  {BUNDLE}, {len(data):,} bytes, bundle {_identity(data)}")
     say("Verify, as a machine that holds the public key and the three checkpoints")
-    store = single_key(public.read_public(private.public_path(out / KEYS / KEY)), "the demo's key")
+    store = single_key(public.read_public(private.public_path(out / KEYS / KEY)), name="the demo's key")
     outcome = verify(data, store, _now())
     contents = outcome.shown()
     if contents is not None:
@@ -80,10 +86,10 @@ def seal(out: Path, say: Say, report: Report = silent) -> Sealed:
     return Sealed(outcome, altered)
 
 
-def _bundle(out: Path, key: private.SigningKey) -> bytes:
+def _bundle(out: Path, key: private.SigningKey, tested: Mapping[str, Any]) -> bytes:
     """Build, sign and write the bundle; the journal records it."""
     with open_case(out / CASE) as case:
-        contents = export(case, tool_facts(("demo",), "demonstration"))
+        contents = export(case, tool_facts(("demo",), "demonstration"), tested)
         made = building.build(contents, [Signer(case.state.examiner, "analyst", (key.public,))])
         made = building.sign(made, key.public, key.sign)
         data = made.to_bytes()

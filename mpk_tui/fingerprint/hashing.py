@@ -132,6 +132,30 @@ def hash_checkpoint(
     return Hashes(files, tuple(sorted(tensors, key=lambda t: t.name.encode("utf-8", "surrogatepass"))), twins)
 
 
+def hash_tensor(checkpoint: Checkpoint, name: str, report: Report = silent) -> TensorHash | None:
+    """Hash one tensor and nothing else; None if the checkpoint has none of that name.
+
+    Raises:
+        UnstableFileError: Its file changed while it was read.
+        StorageError: The operating system refused a read.
+    """
+    tensor = checkpoint.tensors.get(name)
+    if tensor is None:
+        return None
+    entry = next(e for e in checkpoint.files if e.path == tensor.file)
+    meter = Meter(report, "hashing", tensor.nbytes)
+    total = hashlib.sha256()
+    with open_entry(checkpoint.places, entry) as source:
+        buffer = bytearray(min(CHUNK, tensor.nbytes))
+        for at in range(0, tensor.nbytes, CHUNK):
+            view = memoryview(buffer)[: min(CHUNK, tensor.nbytes - at)]
+            source.read_into(view, tensor.offset + at)
+            total.update(view)
+            meter.add(len(view), name)
+        source.check_unchanged()
+    return TensorHash(name, tensor.dtype, tensor.shape, tensor.nbytes, total.digest())
+
+
 def _has_content(entry: FileEntry) -> bool:
     return entry.kind == "file" or (entry.kind == "symlink" and entry.link_class == "cache")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpk_tui.bundle import build, from_case
@@ -24,6 +24,7 @@ from mpk_tui.files import write_file
 from mpk_tui.keys import private
 from mpk_tui.keys.passphrase import Passphrase
 from mpk_tui.progress import CancelToken, Report
+from mpk_tui.selftest.record import current
 
 ROLE = "analyst"
 
@@ -80,11 +81,13 @@ def prepare(case: Case, values: dict[str, str]) -> tuple[Callable[[Report, Cance
     secret = Passphrase(values["passphrase"].encode("utf-8", "surrogateescape")) if values["passphrase"] else None
     key = private.load(Path(values["key"].strip()).expanduser(), secret)
     from_case.require_complete(case)
-    contents = from_case.export(case, tool_facts())
+    contents = from_case.export(case, tool_facts(), {})
     signer = Signer(values["signer"].strip(), ROLE, (key.public,))
 
     def work(report: Report, cancel: CancelToken) -> Sealed:
-        envelope = build.build(contents, [signer])
+        # The self-test knows nothing of the case and takes seconds: it is run here, not on the interface's thread.
+        tested = current(lambda _: cancel.check())
+        envelope = build.build(replace(contents, sections={**contents.sections, "selftest": tested}), [signer])
         cancel.check()
         envelope = build.sign(envelope, key.public, key.sign)
         data = envelope.to_bytes()

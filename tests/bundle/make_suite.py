@@ -3,70 +3,83 @@
     python tests/bundle/make_suite.py bundles
 
 The same bytes on every run: keys, salts and times are fixed (and published: they must never be trusted outside tests).
+Signatures of ML-DSA are made with chance; those that are frozen are kept as long as they fit what is signed.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import workshop as w
-from test_hostile_bundles import CASES
+from suite_vectors import Vector, vectors
 
-from mpk_tui.bundle.outcome import CODES, Word
+from mpk_tui.bundle import envelope
+from mpk_tui.errors import MpkError
 from mpk_tui.keys.public import pem
 
-PLAIN = {
-    "0 plain": (w.sealed, "VALID"),
-    "0b two signers, one trusted": (lambda: w.sealed(None, w.ANNA, w.BERT), "VALID"),
-    "0c endorsed by a stranger": (lambda: w.endorsed(w.sealed(), w.STRANGER), "VALID"),
-    "99 unknown key": (lambda: w.sealed(None, w.STRANGER), "UNTRUSTED"),
-    "110 dated years ahead": (
-        lambda: w.with_manifest(w.sealed(), lambda m: m.update(created=250_000_000_000_000)), "REPLAY"),
-    "118 endorsement of another bundle": (
-        lambda: w.endorsed(w.sealed(), w.ANNA, target=w.sha("another bundle")), "ALTERED"),
-    "119 endorsement of other signatures": (lambda: w.endorsed(w.sealed(), w.ANNA, sigs=w.sha("others")), "ALTERED"),
-}  # fmt: skip
+KEPT = ("released",)
+"""Folders that no script writes: bundles as released versions wrote them."""
 
 
-def suite() -> Iterator[tuple[str, str, bytes, Word]]:
-    """Folder name, title, bytes and required answer of every case."""
-    for title, (make, word) in {**PLAIN, **CASES}.items():
-        made = make()
-        data = made if isinstance(made, bytes) else made.to_bytes()
-        answer = Word(word)
-        name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-        number = re.match(r"(\d+)([a-z]?)\b", title)
-        if number:
-            name = f"{int(number[1]):03}{number[2]}-{name[len(number[0]) + 1 :]}"
-        yield name + ("" if answer in (Word.VALID, Word.PARTIAL) else "_fail"), title, data, answer
+def write(root: Path, frozen: Path) -> None:
+    """Write all folders below ``root``, which is emptied of earlier ones.
 
-
-def write(root: Path) -> None:
-    """Write all folders below ``root``, which is emptied of earlier ones."""
+    Args:
+        root: Where to.
+        frozen: The suite as it is, from which signatures made with chance are taken over.
+    """
+    made = {v.name: keep_signatures(v, frozen) for v in vectors()}
     root.mkdir(exist_ok=True)
     for old in root.iterdir():
-        if old.is_dir():
+        if old.is_dir() and old.name not in KEPT:
             shutil.rmtree(old)
     (root / "trusted.pub.pem").write_bytes(pem(w.ANNA.public))
-    for name, title, data, answer in suite():
-        folder = root / name
-        folder.mkdir()
-        (folder / "bundle.mpkb").write_bytes(data)
-        expected = {"verdict": answer.value, "exit_code": int(CODES[answer])}
-        (folder / "expect.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
-        (folder / "README.md").write_text(
-            f"# {title}\n\nWith `../trusted.pub.pem` as the only trusted key the answer is **{answer.value}** (exit "
-            f"{int(CODES[answer])}).\n",
-            encoding="utf-8",
-        )
+    for name, vector in made.items():
+        write_one(root / name, vector)
+
+
+def write_one(folder: Path, vector: Vector) -> None:
+    """Write one folder."""
+    folder.mkdir()
+    files = {"bundle.mpkb": vector.bundle, **{f"earlier-{n}.mpkb": e for n, e in enumerate(vector.earlier)}}
+    files["expect.json"] = json.dumps(vector.expectation(), indent=1).encode() + b"\n"
+    files["README.md"] = vector.readme().encode()
+    if vector.trust is not None:
+        files[vector.trust[0]] = vector.trust[1]
+    files |= {f"attachments/{name}": data for name, data in vector.attachments.items()}
+    if vector.checkpoint is not None:
+        files |= {f"checkpoint/{name}": data for name, data in vector.checkpoint.files.items()}
+        beside = vector.checkpoint.made_beside()
+        if beside:
+            files["checkpoint.json"] = json.dumps(beside, indent=1, sort_keys=True).encode() + b"\n"
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def keep_signatures(vector: Vector, frozen: Path) -> Vector:
+    """Take over the frozen ML-DSA signatures where they sign the very same payload."""
+    path = frozen / vector.name / "bundle.mpkb"
+    if not path.exists():
+        return vector
+    try:
+        new, old = envelope.parse(vector.bundle), envelope.parse(path.read_bytes())
+    except MpkError:
+        return vector
+    lengths = {len(s.sig) for s in (*new.signatures, *old.signatures)}
+    if not lengths & {3309} or replace(new, signatures=()) != replace(old, signatures=()):
+        return vector
+    if [s.keyid for s in new.signatures] != [s.keyid for s in old.signatures]:
+        return vector
+    return replace(vector, bundle=path.read_bytes())
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), Path(sys.argv[1]))

@@ -155,3 +155,26 @@ def test_partial_evidence_establishes_no_exclusion() -> None:
         s["artifacts"][0]["complete"] = False
 
     assert w.check(w.sealed(changed(incomplete))).verdict is Word.INCONSISTENT
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"passed": False}, "failed its self-test (it does not say where)"),
+        (
+            {"checks": [{"name": n, "expected": "1", "found": "2", "passed": False} for n in "abcde"], "passed": False},
+            "failed its self-test (a, b, c and 2 more)",
+        ),
+        # It may not call itself good with a failed check in it.
+        ({"checks": [{"name": "a", "expected": "1", "found": "2", "passed": False}]}, "failed its self-test (a)"),
+        ({"checks": [{"name": "a", "expected": "", "found": "not run", "passed": None}]}, None),
+        ({"code_sha256": bytes(32)}, "is of other code (0000000000000000…) than made it"),
+    ],
+)
+def test_a_self_test_that_gives_no_reason_to_rely_on_it_is_told(change: dict[str, Any], said: str | None) -> None:
+    plain = w.contents()
+    outcome = w.check(w.sealed(w.contents(selftest={**plain.sections["selftest"], **change})))
+    assert outcome.verdict is Word.VALID
+    told = [n for n in outcome.notices if "self-test" in n]
+    assert [said in n for n in told] == ([True] if said else []), told

@@ -112,6 +112,7 @@ def test_a_key_id_is_the_digest_that_openssl_prints(tmp_path: Path) -> None:
 
 
 def test_keys_of_other_algorithms_have_no_id_here() -> None:
-    with pytest.raises(UnsupportedError):
-        _ = PublicKey("ml-dsa-65", bytes(1952)).keyid
-    assert not PublicKey("ml-dsa-65", bytes(1952)).verifies(bytes(3309), b"m")
+    for alg, size in (("ml-dsa-87", 2592), ("rsa", 270), ("ed25519", 33), ("ml-dsa-65", 1951)):
+        with pytest.raises(UnsupportedError):
+            _ = PublicKey(alg, bytes(size)).keyid
+    assert not PublicKey("ml-dsa-87", bytes(2592)).verifies(bytes(4627), b"m")

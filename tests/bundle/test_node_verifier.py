@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import workshop as w
+from test_endorse import DATA
+from test_redact import RECORDS
 
 from mpk_tui.bundle.outcome import CODES
+from mpk_tui.errors import LimitError
 from mpk_tui.keys.public import pem
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +52,23 @@ def test_every_frozen_bundle_gets_the_same_answer(tmp_path: Path) -> None:
             expected[folder.name] = f"{given['verdict']} {given['exit_code']}"
     assert len(expected) > 100
     assert dict(answers(tmp_path, BUNDLES / "trusted.pub.pem")) == expected
+
+
+def test_every_kind_of_endorsement_gets_the_same_answer(tmp_path: Path) -> None:
+    made = {}
+    for n, (kind, data, _) in enumerate(DATA.values()):
+        with contextlib.suppress(LimitError):  # what cannot be written cannot be compared
+            made[f"data-{n:02}"] = w.endorsed(w.sealed(), w.BERT, kind, data=data).to_bytes()
+    for n, (make, *_) in enumerate(RECORDS.values()):
+        made[f"record-{n:02}"] = make().to_bytes()
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, data in made.items():
+        (files / name).write_bytes(data)
+    (tmp_path / "key.pem").write_bytes(pem(w.ANNA.public))
+    expected = {name: w.check(data).verdict for name, data in made.items()}
+    assert len(set(expected.values())) >= 4
+    assert dict(answers(files, tmp_path / "key.pem")) == {n: f"{v.value} {int(CODES[v])}" for n, v in expected.items()}
 
 
 def mutations(count: int) -> list[bytes]:

@@ -19,6 +19,7 @@ from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.recheck import recheck
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.fingerprint.hashing import hash_checkpoint
+from mpk_tui.progress import Progress
 
 Tensors = Mapping[str, bytes]
 
@@ -234,12 +235,14 @@ def test_a_file_replaced_by_a_link_is_seen_and_not_followed(bundle: Envelope, tm
     assert outcome.checkpoint[0]["files"]["changed"] == ["config.json"]
 
 
-def test_planted_files_are_listed_wherever_they_lie(bundle: Envelope, tmp_path: Path) -> None:
+def test_planted_files_are_a_mismatch_and_listed_wherever_they_lie(bundle: Envelope, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "suspect", SUBJECT, 2)
     (path / ".git" / "hooks").mkdir(parents=True)
     (path / ".git" / "hooks" / "post-checkout").write_text("#!/bin/sh")
     (path / ".gitattributes").write_text("")
-    assert against(bundle, path).checkpoint[0]["files"]["extra"] == [".git/hooks/post-checkout", ".gitattributes"]
+    outcome = against(bundle, path)
+    assert outcome.verdict is Word.MISMATCH
+    assert outcome.checkpoint[0]["files"]["extra"] == [".git/hooks/post-checkout", ".gitattributes"]
 
 
 def test_what_is_no_checkpoint_is_a_mismatch_and_what_is_absent_an_error(bundle: Envelope, tmp_path: Path) -> None:
@@ -276,3 +279,252 @@ def test_a_worse_verdict_of_the_bundle_stays(bundle: Envelope, tmp_path: Path) -
     assert shown is not None
     other = write_folder(tmp_path / "twin", random_tensors("twin"))
     assert recheck(outcome, shown, [other]).verdict is Word.UNTRUSTED
+
+
+def named_sections(path: Path, artifact: str) -> dict[str, Any]:
+    """Like `sections_for`, for names that are not UTF-8."""
+    from mpk_tui.bundle.from_case import _link, _named
+
+    out = sections_for(path, artifact)
+    for row in out[f"checkpoint.{artifact}"]["files"]:
+        row.update(_named("path", row.pop("path")) | _link(row.pop("link")))
+    return out
+
+
+def signed_folder(folder: Path, tmp_path: Path, **checkpoint: Any) -> Envelope:
+    """A bundle whose subject is this folder as it is now."""
+    made = w.contents(
+        findings=[], evidence=[], answers=[], features__S1=None, locations__S1=None,
+        verdict={"pairs": [default_verdict()], "decided_by": "Anna", "decided_at": 1},
+    )  # fmt: skip
+    sections = {**made.sections, **named_sections(folder, "S1")}
+    sections["checkpoint.S1"] |= checkpoint
+    sections |= sections_for(write_folder(tmp_path / "reference", REFERENCE), "R1")
+    return w.sealed(Contents(made.case, made.seq, made.prev, made.created, made.tool, sections))
+
+
+def put(folder: Path, path: str, data: bytes = b"x") -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [".git/config", ".git/hooks/post-checkout", ".gitattributes", "sub/.hidden", ".cache/README.md", "modeling_x.py",
+     "tokenizer.json", "generation_config.json", "pytorch_model.bin", "run.sh", "sub/deep/a.so", "chat_template.jinja",
+     "readme", "vocab.txt", "README.py", "empty.json"],
+)  # fmt: skip
+def test_a_file_that_was_added_and_could_act_is_a_mismatch(tmp_path: Path, path: str) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    signed = signed_folder(folder, tmp_path, exclusions=[{"reason": ".git", "count": 3}])
+    put(folder, path, b"" if path == "empty.json" else b"x")
+    outcome = against(signed, folder)
+    (record,) = outcome.checkpoint
+    assert record["files"]["extra"] == [path]
+    assert record["weights"] == "all 4 tensors are those that were examined"
+    assert record["folder"].startswith("2 files are the same, 1 extra (listed)")
+    if path == "readme":  # prose by its name
+        assert outcome.verdict is Word.VALID
+        return
+    assert outcome.verdict is Word.MISMATCH
+    assert f"{path} (extra" in outcome.words
+    assert f"could change what is run or loaded: {path} (extra" in record["folder"]
+    assert ("hidden" in outcome.words) == any(p.startswith(".") for p in path.split("/"))
+
+
+@pytest.mark.parametrize("path", ["README.md", "LICENSE", "NOTICE.txt", "images/plot.png", "docs/model card.md"])
+def test_prose_and_pictures_that_were_added_are_told(tmp_path: Path, path: str) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    signed = signed_folder(folder, tmp_path)
+    put(folder, path)
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.VALID
+    assert outcome.checkpoint[0]["files"]["extra"] == [path]
+    assert "other files differ (listed)" in outcome.words
+
+
+def test_weights_alone_can_be_asked_for_and_files_are_listed_all_the_same(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    put(path, ".git/config")
+    (path / "config.json").write_text("{}")
+    outcome = w.check(bundle)
+    shown = outcome.shown()
+    assert shown is not None
+    asked = recheck(outcome, shown, [path], folder=False)
+    assert asked.verdict is Word.VALID
+    assert asked.checkpoint[0]["files"]["extra"] == [".git/config"]
+    assert asked.checkpoint[0]["files"]["changed"] == ["config.json"]
+    assert "could change what is run or loaded: config.json (changed), .git/config" in asked.checkpoint[0]["folder"]
+    assert recheck(outcome, shown, [path]).verdict is Word.MISMATCH
+    edited = {**SUBJECT, "lm_head.weight": bytes(64)}
+    other = write_folder(tmp_path / "edited", edited, 2)
+    assert recheck(outcome, shown, [other], folder=False).verdict is Word.MISMATCH
+
+
+def test_a_link_to_the_same_content_is_another_thing(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    (path / "same.json").write_bytes((path / "config.json").read_bytes())
+    (path / "config.json").unlink()
+    (path / "config.json").symlink_to("same.json")
+    outcome = against(bundle, path)
+    assert outcome.verdict is Word.MISMATCH
+    assert "config.json (was a file, is a link)" in outcome.words
+    # A weight file that became a link is not followed either, wherever it leads.
+    path = write_folder(tmp_path / "again", SUBJECT, 2)
+    shard = path / "model-00001-of-00002.safetensors"
+    os.rename(shard, tmp_path / "elsewhere.safetensors")
+    shard.symlink_to(tmp_path / "elsewhere.safetensors")
+    assert against(bundle, path).verdict is Word.MISMATCH
+
+
+def test_a_readme_that_became_a_link_is_a_mismatch(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT, README__md="as it was")
+    signed = signed_folder(folder, tmp_path)
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("config.json")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.MISMATCH
+    assert "README.md (was a file, is a link)" in outcome.words
+
+
+def test_a_link_out_of_the_folder_is_not_followed(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    (tmp_path / "secret").write_text("outside")
+    (path / "notes.md").symlink_to(tmp_path / "secret")
+    (path / "away").symlink_to(tmp_path)
+    outcome = against(bundle, path)
+    assert outcome.verdict is Word.MISMATCH
+    assert outcome.checkpoint[0]["files"]["extra"] == ["away", "notes.md"]
+    assert "away (extra, a link), notes.md (extra, a link)" in outcome.words
+
+
+def test_a_name_that_differs_in_case_is_another_name_with_a_hint(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    signed = signed_folder(folder, tmp_path)
+    os.rename(folder / "config.json", folder / "Config.json")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.MISMATCH
+    (record,) = outcome.checkpoint
+    assert (record["files"]["missing"], record["files"]["extra"]) == (["config.json"], ["Config.json"])
+    assert any(
+        "'Config.json' here and 'config.json' in the bundle differ in case alone" in n for n in record["notices"]
+    )
+
+
+@pytest.mark.parametrize("name", ["caf\u00e9.json", "caf\u00e9.md"])
+def test_another_unicode_form_is_another_name_with_a_hint(tmp_path: Path, name: str) -> None:
+    import unicodedata
+
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    put(folder, name)
+    signed = signed_folder(folder, tmp_path)
+    other = unicodedata.normalize("NFD", name)
+    os.rename(folder / name, folder / other)
+    if os.fsencode(other) not in os.listdir(os.fsencode(folder)):
+        pytest.skip("the file system normalises names")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.MISMATCH
+    assert "(renamed)" in outcome.words
+    assert any("differ in Unicode form alone" in n for n in outcome.checkpoint[0]["notices"])
+
+
+def test_names_that_are_not_text_are_compared_as_bytes(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    name = b"caf\xe9.json"
+    try:
+        (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_bytes(b"x")
+    except OSError:
+        pytest.skip("the file system refuses such names")
+    signed = signed_folder(folder, tmp_path)
+    assert against(signed, folder).verdict is Word.VALID
+    os.rename(os.fsencode(folder) + b"/" + name, os.fsencode(folder) + b"/caf\xe8.json")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.MISMATCH
+    assert outcome.checkpoint[0]["files"]["missing"] == [os.fsdecode(name)]
+
+
+def test_a_file_that_changes_while_it_is_hashed_is_unstable(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    outcome = w.check(bundle)
+    shown = outcome.shown()
+    assert shown is not None
+
+    def meddle(progress: Progress) -> None:
+        with open(path / "model-00001-of-00002.safetensors", "r+b") as f:
+            f.seek(-1, os.SEEK_END)
+            f.write(os.urandom(1))
+
+    # One byte more at each report: whichever file is being read, the shard is one of those still to come or open.
+    hit = [recheck(outcome, shown, [path], meddle) for _ in range(3)]
+    assert {o.verdict for o in hit} == {Word.MISMATCH}
+    os.truncate(path / "model-00001-of-00002.safetensors", 8)
+    assert recheck(outcome, shown, [path]).verdict is Word.MISMATCH
+
+
+def test_a_file_that_grows_between_opening_and_hashing_is_called_unstable(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    put(path, "a-large-one.md", bytes(16 << 20))
+    outcome = w.check(bundle)
+    shown = outcome.shown()
+    assert shown is not None
+
+    def meddle(progress: Progress) -> None:
+        with open(path / "a-large-one.md", "ab") as f:
+            f.write(b"x")
+
+    found = recheck(outcome, shown, [path], meddle)
+    assert found.verdict is Word.MISMATCH
+    assert "unstable" in found.words
+
+
+def test_empty_and_hard_linked_files_are_listed_like_any_other(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "s", SUBJECT)
+    put(folder, "empty.json", b"")
+    signed = signed_folder(folder, tmp_path)
+    assert against(signed, folder).checkpoint[0]["files"]["same"] == 3
+    (folder / "empty.json").unlink()
+    put(folder, "other-empty.json", b"")
+    os.link(folder / "config.json", folder / "linked.json")
+    outcome = against(signed, folder)
+    assert outcome.verdict is Word.MISMATCH
+    lists = outcome.checkpoint[0]["files"]
+    assert (lists["missing"], lists["extra"]) == (["empty.json"], ["linked.json", "other-empty.json"])
+
+
+def test_bytes_that_no_tensor_covers_are_caught(bundle: Envelope, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    with open(path / "model-00001-of-00002.safetensors", "ab") as f:
+        f.write(b"payload")
+    outcome = against(bundle, path)
+    assert outcome.verdict is Word.MISMATCH
+    assert "bytes that belong to no tensor" in outcome.words
+    assert outcome.checkpoint[0]["tensors"]["same"] == 4
+    # The same in a file that was not there before.
+    path = write_folder(tmp_path / "resharded", SUBJECT, 3)
+    with open(path / "model-00003-of-00003.safetensors", "ab") as f:
+        f.write(b"payload")
+    outcome = against(bundle, path)
+    assert outcome.verdict is Word.MISMATCH
+    assert "extra, with bytes that belong to no tensor" in outcome.words
+
+
+def test_the_words_say_that_shards_differ_and_tensors_do_not(bundle: Envelope, tmp_path: Path) -> None:
+    record = against(bundle, write_folder(tmp_path / "suspect", SUBJECT, 3)).checkpoint[0]
+    assert record["weights"] == "all 4 tensors are those that were examined"
+    assert "the tensors lie in other files" in record["folder"]
+
+
+def test_the_first_lines_answer_what_a_receiver_asks(bundle: Envelope, tmp_path: Path) -> None:
+    from mpk_tui.bundle import wording
+
+    path = write_folder(tmp_path / "suspect", SUBJECT, 2)
+    put(path, ".git/config")
+    lines = wording.lines(against(bundle, path))[:12]
+    text = "\n".join(lines)
+    for said in (
+        "complete and intact", "signer   Anna", "says     S1 (suspect) and R1 (reference): ",
+        f"yours    {path} has the weights of S1 (suspect)", "weights: all 4 tensors are those that were examined",
+        "1 extra (listed)", "not held against anything here: R1 (reference)",
+    ):  # fmt: skip
+        assert said in text, said
+    assert all(len(line) <= 80 for line in lines if str(tmp_path) not in line and "loaded" not in line), text

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle import build, commitments, consistency, dsse, endorsements, envelope
@@ -16,7 +17,7 @@ from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.envelope import Blob, Envelope, SealedEndorsement, Signature
 from mpk_tui.bundle.manifest import CaseFacts, Signer, ToolFacts
 from mpk_tui.bundle.outcome import Outcome
-from mpk_tui.bundle.suites import ED25519, PublicKey
+from mpk_tui.bundle.suites import ED25519, ML_DSA_65, PublicKey
 from mpk_tui.bundle.trust import ANY, Person, Policy, TrustedKey, TrustStore
 from mpk_tui.bundle.verify import Expected, verify
 from mpk_tui.constitution import norm
@@ -40,6 +41,21 @@ class Key:
 
     def signer(self, id: str = "Examiner", role: str = "analyst") -> Signer:
         return Signer(id, role, (self.public,))
+
+
+class Pair:
+    """An identity of suite s2 with fixed seeds; the signatures of its second half are others on every run."""
+
+    def __init__(self, name: str) -> None:
+        self.first = Key(name)
+        self.second = MLDSA65PrivateKey.from_seed_bytes(hashlib.sha256(f"{name}, second half".encode()).digest())
+        self.keys = (self.first.public, PublicKey(ML_DSA_65, self.second.public_key().public_bytes_raw()))
+
+    def sign(self, message: bytes) -> tuple[bytes, ...]:
+        return self.first.sign(message), self.second.sign(message)
+
+    def signer(self, id: str = "Examiner", role: str = "analyst") -> Signer:
+        return Signer(id, role, self.keys)
 
 
 ANNA, BERT, CARLA, STRANGER = (Key(n) for n in ("anna", "bert", "carla", "stranger"))
@@ -150,6 +166,12 @@ def contents(**sections: Any) -> Contents:
         "notes": [{"at": CREATED, "who": "Anna", "text": "A note."}],
         "checkpoint.S1": checkpoint_section(file_row("model.safetensors", "s"), file_row("config.json", "{}")),
         "checkpoint.R1": checkpoint_section(file_row("model.safetensors", "r")),
+        "facts.S1": {"tool": "mpk-tui test", "config": {"model_type": "llama"}, "tokenizer": {},
+                     "metadata": [["model.safetensors", [["format", "pt"]]]]},
+        "facts.R1": {"tool": "mpk-tui test", "config": {}, "tokenizer": {}, "metadata": []},
+        "selftest": {"v": 1, "at": CREATED, "tool": "mpk-tui 0", "code_sha256": sha("code"), "python": "3.11",
+                     "libs": {"msgpack": "1.2.4"}, "os": "Linux", "passed": True,
+                     "checks": [{"name": "sha256", "expected": "ba78…", "found": "ba78…", "passed": True}]},
         "tensors.S1": TENSORS["S1"],
         "tensors.R1": TENSORS["R1"],
         "features.S1": [{"id": "ffn", "version": 1, "params": {"units": 2}, "tolerance": None, "dtype": "<f4",

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.bundle import build as building
-from mpk_tui.bundle import dsse
+from mpk_tui.bundle import dsse, mldsa
 from mpk_tui.bundle.manifest import Signer
+from mpk_tui.bundle.suites import NAMES, SUITES, in_order, verifiable
 from mpk_tui.bundle.verify import inspect
-from mpk_tui.cli.bundle.signing import must_hold, now, open_key, passphrase_option, tell
+from mpk_tui.cli.bundle.signing import gives_signer, must_hold, now, signer_from, signer_options, tell
 from mpk_tui.cli.output import emit, narrate
 from mpk_tui.errors import ExitCode, StorageError, UsageError
 from mpk_tui.files import write_file
-from mpk_tui.keys.public import read_public
+from mpk_tui.keys.public import read_halves, read_public
+from mpk_tui.keys.signing import declared, sign_bundle
 
 
 def add(actions: Any) -> None:
@@ -24,13 +26,16 @@ def add(actions: Any) -> None:
     make = actions.add_parser("build", allow_abbrev=False, help="make a bundle from a complete case")
     make.add_argument("case", type=Path, metavar="CASE", help="case folder")
     make.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="bundle file to write")
-    make.add_argument("--key", type=Path, metavar="KEY.pem", help="sign with this key at once")
     make.add_argument(
-        "--signer", action="append", default=[], metavar="ID:ROLE:PUB.pem", help="declare a signer who signs later"
+        "--suite", choices=list(SUITES), default="s1", help="s1: Ed25519 (default); s2: Ed25519 and ML-DSA-65"
     )
-    make.add_argument("--role", default="analyst", metavar="ROLE", help="role of --key's holder (default: analyst)")
+    make.add_argument(
+        "--signer", action="append", default=[], metavar="ID:ROLE:PUB.pem[+PUB2.pem]",
+        help="declare a signer who signs later; the second half of s2 lies beside the first or follows a +",
+    )  # fmt: skip
+    make.add_argument("--role", default="analyst", metavar="ROLE", help="role of whoever signs now (default: analyst)")
     make.add_argument("--host-label", default="", metavar="TEXT", help="what you call this machine; signed as given")
-    passphrase_option(make)
+    signer_options(make)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,9 +43,13 @@ def run(args: argparse.Namespace) -> int:
     from mpk_tui.bundle.from_case import export, preview, record_sealed, require_complete
     from mpk_tui.bundle.toolfacts import tool_facts
     from mpk_tui.case import open_case
+    from mpk_tui.selftest.record import current
+    from mpk_tui.selftest.run import DISTRUST
 
-    signers = [_signer(text) for text in args.signer]
-    if args.key is None and not signers:
+    if not verifiable(args.suite):
+        mldsa.require()
+    signers = [_signer(text, args.suite) for text in args.signer]
+    if not gives_signer(args) and not signers:
         raise UsageError("nobody is declared as signer", hint="Give --key KEY.pem or --signer ID:ROLE:PUB.pem")
     if os.path.lexists(args.output):
         raise StorageError("exists; a bundle is never overwritten", where=str(args.output), hint="Name another file")
@@ -60,13 +69,16 @@ def run(args: argparse.Namespace) -> int:
                 emit(f"  {sentence}")
         for warning in looked.warnings:
             narrate(f"note: {warning}")
-        key = None if args.key is None else open_key(args.key, args.passphrase_fd)
-        if key is not None:
-            signers.insert(0, Signer(case.state.examiner, args.role, (key.public,)))
-        contents = export(case, tool_facts(sys.argv[1:], args.host_label))
-        made = building.build(contents, signers)
-        if key is not None:
-            made = building.sign(made, key.public, key.sign)
+        tested = current(narrate)
+        if not tested["passed"]:
+            narrate(f"warning: {DISTRUST} The bundle will say so; mpk-tui selftest tells more")
+        holder = signer_from(args, args.suite) if gives_signer(args) else None
+        if holder is not None:
+            signers.insert(0, declared(holder, case.state.examiner, args.role))
+        contents = export(case, tool_facts(sys.argv[1:], args.host_label), tested)
+        made = building.build(contents, signers, suite=args.suite)
+        if holder is not None:
+            made = sign_bundle(made, holder)
         data = made.to_bytes()
         must_hold(inspect(data, now()), str(args.output))
         write_file(args.output, data)
@@ -76,9 +88,22 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _signer(text: str) -> Signer:
+def _signer(text: str, suite: str) -> Signer:
     name, _, rest = text.partition(":")
-    role, _, path = rest.partition(":")
-    if not (name and role and path):
+    role, _, given = rest.partition(":")
+    if not (name and role and given):
         raise UsageError(f"--signer {text!r} is not ID:ROLE:PUB.pem")
-    return Signer(name, role, (read_public(Path(path)),))
+    first, plus, second = given.rpartition("+")
+    if plus and not os.path.lexists(given):
+        keys = in_order((read_public(Path(first)), read_public(Path(second))))
+    else:
+        keys = read_halves(Path(given)) if len(SUITES[suite]) > 1 else (read_public(Path(given)),)
+    if tuple(k.alg for k in keys) != SUITES[suite]:
+        raise UsageError(
+            f"--signer {name}: suite {suite} needs {' and '.join(NAMES[a] for a in SUITES[suite])} keys, found "
+            + " and ".join(NAMES[k.alg] for k in keys),
+            hint="Name the second half after a +, or put it beside the first as KEY.ml-dsa-65.pub.pem"
+            if len(keys) < len(SUITES[suite])
+            else None,
+        )
+    return Signer(name, role, keys)

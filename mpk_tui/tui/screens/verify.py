@@ -84,7 +84,7 @@ class Verify(StepScreen):
             "Verify a bundle",
             [
                 Field("bundle", "Bundle", value=self._bundle, hint="path of a .mpkb file"),
-                Field("trust", "Trust store", hint="its folder; empty: your own store"),
+                Field("trust", "Trust store", hint="its folder or signed file; empty: your own store"),
                 Field("key", "or one public key", hint="path of a PEM file; or leave empty"),
                 Field("checkpoint", "Local checkpoint to compare with", hint="path; or leave empty"),
             ],
@@ -102,7 +102,7 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
         MpkError: The store or the key cannot be read.
     """
     from mpk_tui.bundle.trust import TrustStore, single_key
-    from mpk_tui.keys import public, store
+    from mpk_tui.keys import public, signed_store
 
     bundle, trust, key, local = (values[n].strip() for n in ("bundle", "trust", "key", "checkpoint"))
     if not bundle:
@@ -111,11 +111,11 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
         raise UsageError("name a trust store or a key, not both")
     believed = TrustStore()
     if trust:
-        believed = store.load(Path(trust).expanduser())
+        believed = signed_store.believed(Path(trust).expanduser())
     elif key:
-        believed = single_key(public.read_public(Path(key).expanduser()))
+        believed = single_key(*public.read_halves(Path(key).expanduser()))
     else:
-        believed = store.load_default()
+        believed = signed_store.believed(None)
     path = Path(bundle).expanduser()
 
     def work(report: Report, cancel: CancelToken) -> Outcome:
@@ -182,6 +182,8 @@ def outcome_lines(outcome: Outcome) -> list[Content]:
     for row in outcome.checkpoint:
         head("Local checkpoint")
         line(f"  {row['path']}: {row['result']}. {row['sentence']}")
+        line(f"  weights: {row['weights']}")
+        line(f"  folder: {row['folder']}")
         for level in ("tensors", "files"):
             lists = row[level]
             counts = ", ".join(f"{len(lists[n])} {n}" for n in ("changed", "missing", "extra"))
