@@ -16,20 +16,34 @@ from mpk_tui import __version__
 from mpk_tui.cli.output import narrate
 from mpk_tui.errors import CancelledError, ExitCode, MpkError
 
-# Command -> one line of help.  The module is mpk_tui.cli.<command>.
+# Command -> one line of help.  The module is mpk_tui.cli.<command>, with _ for -.
 COMMANDS = {
     "fingerprint": "hash a checkpoint and compute its lineage features",
     "compare": "compare two checkpoints or fingerprint files",
     "explain": "say in plain words what a comparison found and what it does not mean",
     "files": "list what else lies in a folder, or how two folders differ in it; never runs any of it",
     "hashes": "make acquisition hash lists, or hold a folder against some",
+    "model-sig": "check an OpenSSF Model Signing file offline, and list what it does not cover",
     "case": "keep a case: artifacts, evidence, answers, verdict",
     "bundle": "build, sign and show evidence bundles",
     "verify": "check a bundle offline, optionally against a local checkpoint",
+    "report": "export a verified bundle: DSSE, in-toto, CycloneDX, hashdeep, SHA256SUMS",
     "keys": "make signing keys and keep the trust store",
+    "selftest": "ask this installation questions with known answers",
     "demo": "run a whole case on small checkpoints that come with the package",
     "tui": "open the workbench (also: mpk-tui CASE)",
 }
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal; asked of the system directly, because argparse's way loads every compressor."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        super().__init__(prog, width=max(columns or 80, 40) - 2)
 
 
 def _usage() -> str:
@@ -85,11 +99,11 @@ def main(argv: list[str] | None = None) -> int:
                 except ValueError:  # not the main thread: an embedding program keeps its own handlers
                     break
     try:
-        module = importlib.import_module(f"mpk_tui.cli.{name}")
+        module = importlib.import_module(f"mpk_tui.cli.{name.replace('-', '_')}")
         parser = argparse.ArgumentParser(
             prog=f"mpk-tui {name}",
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         module.add_arguments(parser)

@@ -80,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     p.add_argument("--file", type=Path)
     p.add_argument("--id", default="")
     p.add_argument("--from-comparison", action="store_true", help="turn the recorded comparison into kind (b)")
+    p.add_argument("--model-sig", type=Path, metavar="FILE", help="check an OpenSSF Model Signing file: kind (b)")
+    p.add_argument("--artifact", default="", metavar="ID", help="the side whose files --model-sig is about")
+    whom = p.add_mutually_exclusive_group()
+    whom.add_argument("--key", type=Path, metavar="PEM", help="for --model-sig: the signer's public key")
+    whom.add_argument("--ca", type=Path, metavar="PEM", help="for --model-sig: the CA of the signer's certificate")
     p.add_argument("--remove", metavar="ID")
     p.add_argument("--json", action="store_true")
     p = add("answer", "answer a question of the constitution", pair=True)
@@ -201,6 +206,12 @@ def _compare(case: Case, args: argparse.Namespace) -> int:
 
 
 def _evidence(case: Case, args: argparse.Namespace) -> int:
+    if args.model_sig is not None:
+        from mpk_tui.cli.model_evidence import add_model_evidence
+
+        return add_model_evidence(case, args)
+    if args.artifact or args.key or args.ca:
+        raise UsageError("--artifact, --key and --ca go with --model-sig")
     if args.from_comparison:
         made = actions.evidence_from_comparison(case, args.pair)
         emit(f"{made.id}  kind {made.kind}  supports {', '.join(made.supports) or 'nothing'}")

@@ -1,4 +1,4 @@
-"""JSON Schemas of what commands print with ``--json``, built here and written to ``schemas/``.
+"""JSON Schemas of what commands print with ``--json`` and of the norm's data file, and the bundle's shapes in CDDL.
 
 ``python -m mpk_tui.report.schemas DIR`` writes them; a test holds the files against this module and the commands'
 real output against the files.  Dialect: JSON Schema 2020-12.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.lineage.findings import FINDINGS
+from mpk_tui.report import cddl
 
 Schema = dict[str, Any]
 
@@ -175,6 +176,17 @@ _VERDICT: dict[str, Schema] = {
     "label": choice("linked", "independent", "none"), "display": STR, "conditions": listing(STR),
     "mechanisms": listing(STR), "exclusions": listing(STR), "basis": STR, "statements": listing(STR),
 }  # fmt: skip
+_SUPPORT = record(
+    {"artifact": maybe(STR), "supports": BOOL, "sentence": STR, "tolerance": NUM,
+     "distances": {"type": "object", "additionalProperties": NUM}}
+)  # fmt: skip
+_AGAIN = record(
+    {
+        "name": STR, "state": choice("repeated", "not-repeated", "new", "neither"), "same_data": BOOL,
+        **{f"{of}_{n}": maybe(NUM) for of in ("signed", "found") for n in ("p", "z", "rho")},
+        "signed_reading": STR, "found_reading": STR, "reason": STR,
+    }
+)  # fmt: skip
 VERIFY = record(
     {
         "schema": {"const": "mpk-tui/verify/1"},
@@ -187,6 +199,9 @@ VERIFY = record(
         "meaning": STR,
         "bundle": maybe(HEX),
         "trust_dated": maybe(INT),
+        "trust_store": maybe(
+            record({"number": COUNT, "id": HEX, "expires": INT, "root": HEX, "given": BOOL, "stale_allowed": BOOL})
+        ),
         "case": maybe(
             record({"id": STR, "exhibit": STR, "root_exhibit": STR, "title": STR, "authority": STR, "purpose": STR,
                     "seq": COUNT, "prev": maybe(HEX), "created": INT, "tool": STR})
@@ -200,7 +215,7 @@ VERIFY = record(
         ),
         "endorsements": listing(
             record({"kind": STR, "at": INT, "id": STR, "role": STR, "state": STR, "person": STR, "statement": STR,
-                    "keys": listing(HEX)})
+                    "detail": STR, "keys": listing(HEX)})
         ),
         "pairs": listing(
             record(
@@ -218,9 +233,38 @@ VERIFY = record(
         "contradictions": listing(STR),
         "notices": listing(STR),
         "checkpoint": listing(
-            record({"path": STR, "artifact": maybe(STR), "result": STR, "sentence": STR, "tensors": _LISTS,
-                    "files": _LISTS, "notices": listing(STR)})
+            record({"path": STR, "artifact": maybe(STR), "result": STR, "sentence": STR, "weights": STR, "folder": STR,
+                    "tensors": _LISTS, "files": _LISTS, "notices": listing(STR), "features": maybe(_SUPPORT)})
         ),
+        "earlier": listing(
+            record({"path": STR, "verdict": STR, "bundle": maybe(HEX), "seq": maybe(COUNT),
+                    "result": choice("continues", "fork", "not compared"), "sentence": STR})
+        ),
+        "rerun": listing(
+            record({"pair": STR, "outcome": choice("reproduced", "weaker", "stronger", "contradicts", "not-run"),
+                    "signed": STR, "found": STR, "sentence": STR, "faults": listing(STR), "tests": listing(_AGAIN)})
+        ),
+        "first_seen": maybe(INT),
+    }
+)  # fmt: skip
+
+EXTRACT = record(
+    {
+        "schema": {"const": "mpk-tui/extract/1"}, "verdict": STR,
+        "written": listing(record({"id": STR, "sha256": HEX, "size": COUNT, "name": STR, "media_type": STR})),
+    }
+)  # fmt: skip
+PROOF = record(
+    {
+        "schema": {"const": "mpk-tui/proof/1"}, "verdict": STR, "code": COUNT, "words": STR, "bundle": maybe(HEX),
+        "section": maybe(STR), "index": maybe(COUNT), "count": maybe(COUNT),
+        "tensor": maybe(
+            record({"name": STR, "dtype": STR, "shape": listing(COUNT), "bytes": COUNT, "sha256": HEX})
+        ),
+        "signers": listing(
+            record({"id": STR, "role": STR, "keys": listing(HEX), "state": STR, "person": STR, "reason": STR})
+        ),
+        "notices": listing(STR),
     }
 )  # fmt: skip
 
@@ -289,6 +333,84 @@ FILES_DIFF = record(
     }
 )  # fmt: skip
 
+SELFTEST = record(
+    {
+        "schema": {"const": "mpk-tui/selftest/1"}, "v": INT, "tool": STR, "code_sha256": HEX, "python": STR,
+        "libs": {"type": "object", "additionalProperties": STR}, "os": STR, "at": INT,
+        "checks": listing(record({"name": STR, "expected": STR, "found": STR, "passed": maybe(BOOL)})),
+        "passed": BOOL, "sentence": STR,
+    }
+)  # fmt: skip
+
+ITEM = {"id": STR, "title": STR, "question": STR, "what_counts": STR, "what_does_not_count": STR}
+CONDITION: Schema = {"type": "string", "pattern": "^c[1-5]$"}
+NORM = record(
+    {
+        "version": STR, "source": {"type": "object", "additionalProperties": STR},
+        "scope": {"type": "object", "additionalProperties": STR}, "stance": STR, "order": listing(CONDITION),
+        "conditions": listing(record({**ITEM, "id": CONDITION})),
+        "mechanisms": listing(
+            record({**ITEM, "id": {"type": "string", "pattern": "^3\\.[1-9]$"}, "conditions": listing(CONDITION)})),
+        "exclusions": listing(record({**ITEM, "id": {"type": "string", "pattern": "^4\\.[1-8]$"}})),
+        "evidence": listing(
+            record({"kind": choice("a", "b", "c", "context", "denial"), "title": STR, "admissible": BOOL,
+                    "what": STR})),
+        "never_counts": listing(STR), "known_gaps": listing(record({"id": STR, "title": STR})), "threats": listing(STR),
+        "frameworks": listing(record({"name": STR, "codes": listing(STR)})),
+    }
+)  # fmt: skip
+"""The constitution's data file, ``mpk_tui/constitution/norm-<version>.json``."""
+
+_NAMED = record({"path": STR, "note": STR})
+_MOMENT: Schema = choice("within", "expired", "not-yet-valid", "unknown")
+MODELSIG = record(
+    {
+        "schema": {"const": "mpk-tui/modelsig/1"}, "path": STR, "code": COUNT, "sentence": STR, "meaning": STR,
+        "signature_file": record(
+            {"path": STR, "sha256": HEX, "method": choice("key", "certificate", "keyless"), "hint": STR,
+             "notices": listing(STR)}
+        ),
+        "statement": record(
+            {
+                "model": STR, "root": HEX, "method": choice("files", "shards"),
+                "algorithm": choice("sha256", "blake2b", "blake3"), "shard_size": COUNT, "allow_symlinks": BOOL,
+                "ignore_paths": listing(STR), "notices": listing(STR),
+                "resources": listing(
+                    record({"path": STR, "digest": {"type": "string", "pattern": "^[0-9a-f]*$"}, "size": maybe(COUNT),
+                            "shards": listing({"type": "array", "prefixItems": [COUNT, COUNT, STR], "minItems": 3,
+                                               "maxItems": 3})})
+                ),
+            }
+        ),
+        "signature": record(
+            {
+                "fit": choice("fits", "does-not-fit", "not-valid-today", "not-under-the-ca", "no-key-given",
+                              "not-supported"),
+                "sentence": STR, "keyid": maybe(HEX), "signer": STR,
+                "chain": listing(
+                    record({"subject": STR, "issuer": STR, "sha256": HEX, "not_before": STR, "not_after": STR})
+                ),
+                "validity": maybe(
+                    record({"now": STR, "today": _MOMENT, "signed_at": maybe(STR), "at_signing": _MOMENT,
+                            "first_moment": STR, "at_first_moment": _MOMENT})
+                ),
+                "notices": listing(STR),
+            }
+        ),
+        "files": record(
+            {
+                "covered": COUNT, "same": listing(STR), "changed": listing(_NAMED), "missing": listing(_NAMED),
+                "extra": listing(
+                    record({"path": STR, "kind": choice("file", "symlink", "dir", "other"),
+                            "why": choice("ignore-paths", "by-default", "empty-folder", "empty-file", "unsigned"),
+                            "note": STR})
+                ),
+                "not_comparable": listing(_NAMED), "notices": listing(STR),
+            }
+        ),
+    }
+)  # fmt: skip
+
 
 def all_schemas() -> dict[str, Schema]:
     """Schemas by file name."""
@@ -300,6 +422,11 @@ def all_schemas() -> dict[str, Schema]:
         "verdict-1.json": _named("mpk-tui/verdict/1", "the verdicts of a case", VERDICT),
         "files-1.json": _named("mpk-tui/files/1", "what else lies in a folder", FILES),
         "files-diff-1.json": _named("mpk-tui/files-diff/1", "how two folders differ in it", FILES_DIFF),
+        "selftest-1.json": _named("mpk-tui/selftest/1", "what an installation answered to known questions", SELFTEST),
+        "norm-1.json": _named("mpk-tui/norm/1", "a version of the constitution, as data", NORM),
+        "modelsig-1.json": _named("mpk-tui/modelsig/1", "a model signature and what it covers", MODELSIG),
+        "extract-1.json": _named("mpk-tui/extract/1", "attachments that were written out", EXTRACT),
+        "proof-1.json": _named("mpk-tui/proof/1", "what the proof of one tensor says", PROOF),
         "hashes-1.json": _named("mpk-tui/hashes/1", "files held against hash lists", HASHES),
     }
 
@@ -313,6 +440,7 @@ def main(argv: list[str]) -> int:
     """Write all schema files to a folder."""
     for name, schema in all_schemas().items():
         Path(argv[0], name).write_text(render(schema), encoding="ascii")
+    Path(argv[0], cddl.NAME).write_text(cddl.render(), encoding="utf-8")
     return 0
 
 
