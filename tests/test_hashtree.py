@@ -62,33 +62,84 @@ def test_root_is_the_recursive_one(items: list[bytes]) -> None:
     assert hashtree.merkle_root(leaves(items)) == recursive(items)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 64, 69])
+def recursive_path(index: int, items: list[bytes]) -> list[bytes]:
+    """PATH of RFC 9162, section 2.1.3.1, as it is written there."""
+    if len(items) == 1:
+        return []
+    k = 1
+    while k * 2 < len(items):
+        k *= 2
+    if index < k:
+        return [*recursive_path(index, items[:k]), recursive(items[k:])]
+    return [*recursive_path(index - k, items[k:]), recursive(items[:k])]
+
+
+def sides(index: int, count: int) -> tuple[str, ...]:
+    """On which side each node of an audit path stands, lowest first."""
+    if count == 1:
+        return ()
+    k = 1 << (count - 1).bit_length() - 1
+    return (*sides(index, k), "right") if index < k else (*sides(index - k, count - k), "left")
+
+
+SIZES = range(1, 70)
+
+
+@pytest.mark.parametrize("n", SIZES)
 def test_every_proof_holds_for_its_place_and_no_other(n: int) -> None:
-    hashed = leaves([b"%d" % i for i in range(n)])
+    items = [b"%d" % i for i in range(n)]
+    hashed = leaves(items)
     root = hashtree.merkle_root(hashed)
     for i in range(n):
         path = hashtree.inclusion_proof(hashed, i)
+        assert path == recursive_path(i, items)
         assert hashtree.proves_inclusion(hashed[i], i, n, path, root)
-        assert not any(hashtree.proves_inclusion(hashed[i], j, n, path, root) for j in range(n) if j != i)
-        assert not hashtree.proves_inclusion(hashed[i], i, n, [*path, hashed[0]], root)
-        assert not (path and hashtree.proves_inclusion(hashed[i], i, n, path[:-1], root))
+        assert not any(hashtree.proves_inclusion(hashed[i], j, n, path, root) for j in range(-1, n + 2) if j != i)
+        assert not any(hashtree.proves_inclusion(hashed[j], i, n, path, root) for j in range(n) if j != i)
         assert not hashtree.proves_inclusion(hashed[i], i, n, path, sha(root))
         assert not hashtree.proves_inclusion(sha(hashed[i]), i, n, path, root)
-    for index, count in ((-1, n), (n, n), (0, 0)):
+    for index, count in ((-1, n), (n, n), (0, 0), (0, -1)):
         assert not hashtree.proves_inclusion(hashed[0], index, count, [], root)
 
 
-@pytest.mark.parametrize("n", [2, 3, 8, 33])
-def test_a_proof_fails_for_another_size_of_the_tree(n: int) -> None:
+@pytest.mark.parametrize("n", SIZES)
+def test_a_longer_shorter_or_changed_path_fails(n: int) -> None:
     hashed = leaves([b"%d" % i for i in range(n)])
     root = hashtree.merkle_root(hashed)
     for i in range(n):
         path = hashtree.inclusion_proof(hashed, i)
-        for other in range(1, 2 * n + 2):
-            # Another size may have a path of the same form; it must then have had another root, which is not this one
-            # unless leaf and path are in the same places of both trees.
-            if hashtree.proves_inclusion(hashed[i], i, other, path, root):
-                assert len(path) == len(hashtree.inclusion_proof([*hashed, *hashed, *hashed][:other], i))
+        wrong = [[*path, hashed[0]], [hashed[0], *path], [*path, root], [*path, *path, root]]
+        wrong += [[*path[:k], *path[k + 1 :]] for k in range(len(path))]
+        wrong += [[*path[:k], sha(path[k]), *path[k + 1 :]] for k in range(len(path))]
+        wrong += [[*path[:k], path[k + 1], path[k], *path[k + 2 :]] for k in range(len(path) - 1)]
+        assert not any(hashtree.proves_inclusion(hashed[i], i, n, other, root) for other in wrong)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_a_proof_fails_for_another_size_of_the_tree(n: int) -> None:
+    """It fails unless the leaf has a path of the same form in both sizes.
+
+    The path of the first of 8 leaves, three nodes to the right, is also one of the first of 5, 6 or 7: the algorithm of
+    RFC 9162 cannot tell, which is why a count is signed beside each root.
+    """
+    hashed = leaves([b"%d" % i for i in range(100)])
+    root = hashtree.merkle_root(hashed[:n])
+    for i in range(n):
+        path = hashtree.inclusion_proof(hashed[:n], i)
+        for other in {1, 2, 3, *range(max(1, n - 9), n + 10), 2 * n} - {n}:
+            same_form = i < other and sides(i, other) == sides(i, n)
+            assert hashtree.proves_inclusion(hashed[i], i, other, path, root) == same_form
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_a_proof_fails_for_the_root_of_another_size(n: int) -> None:
+    hashed = leaves([b"%d" % i for i in range(70)])
+    roots = {count: hashtree.merkle_root(hashed[:count]) for count in range(1, 71)}
+    for i in range(n):
+        path = hashtree.inclusion_proof(hashed[:n], i)
+        for other in (count for count in roots if count != n):
+            assert not hashtree.proves_inclusion(hashed[i], i, other, path, roots[other])
+            assert not hashtree.proves_inclusion(hashed[i], i, n, path, roots[other])
 
 
 def test_an_inner_node_is_no_leaf() -> None:

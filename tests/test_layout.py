@@ -20,7 +20,12 @@ ALLOWED |= {name: GROUND | set(LINE[: n + 1]) for n, name in enumerate(LINE)}
 # Keys hang on bundle: they may use what it may; what stands to the right of it may use both.
 ALLOWED["keys"] = ALLOWED["bundle"] | {"keys"}
 ALLOWED["report"] |= {"keys"}
-ALLOWED["demo"] = ALLOWED["report"] | {"demo"}
+# Other people's signatures are read with our hashing and nothing of our own bundle; a case never reads them by itself.
+ALLOWED["modelsig"] = GROUND | {"checkpoint", "fingerprint", "modelsig"}
+ALLOWED["report"] |= {"modelsig"}
+# The demonstration signs a bundle, and a bundle carries the record of a self-test.
+ALLOWED["selftest"] = ALLOWED["report"] | {"selftest"}
+ALLOWED["demo"] = ALLOWED["selftest"] | {"demo"}
 ALLOWED["cli"] = ALLOWED["demo"] | {"cli"}
 ALLOWED["tui"] = ALLOWED["demo"] | {"tui"}
 

@@ -60,12 +60,26 @@ def test_what_the_commands_print_follows_the_schemas(
     bundle, key = demo / "demo.mpkb", demo / "keys" / "demo.pub.pem"
     assert printed(capsys, "verify", bundle, "--key", key, "--json")["verdict"] == "VALID"
     assert printed(capsys, "verify", bundle, "--key", key, "--checkpoint", tuned, "--json")["verdict"] == "VALID"
+    again = printed(capsys, "verify", bundle, "--key", key, "--rerun", "--json")
+    assert (again["verdict"], [r["outcome"] for r in again["rerun"]]) == ("VALID", ["reproduced"] * 2)  # type: ignore[attr-defined]
     edited = tmp_path / "edited"
     shutil.copytree(tuned, edited)
     (edited / "config.json").write_text("{}")
     assert printed(capsys, "verify", bundle, "--key", key, "--checkpoint", edited, "--json")["verdict"] == "MISMATCH"
     (tmp_path / "nobody").mkdir()
     assert printed(capsys, "verify", bundle, "--trust", tmp_path / "nobody", "--json")["verdict"] == "UNTRUSTED"
+    assert printed(capsys, "verify", bundle, "--key", key, "--earlier", bundle, "--json")["verdict"] == "VALID"
+    out = tmp_path / "proof.mpki"
+    main(["bundle", "show", str(bundle), "--key", str(key), "--json"])
+    sections = json.loads(capsys.readouterr().out)["sections"]
+    name = sections["artifacts"][0]["id"]
+    tensor = sections[f"tensors.{name}"][0][0]
+    assert (
+        main(["bundle", "prove", str(bundle), "--tensor", f"{name}:{tensor}", "-o", str(out), "--key", str(key)]) == 0
+    )
+    capsys.readouterr()
+    assert printed(capsys, "bundle", "check-proof", out, "--key", key, "--json")["verdict"] == "VALID"
+    assert printed(capsys, "bundle", "check-proof", out, "--trust", tmp_path / "nobody", "--json")["tensor"] is None
     broken = tmp_path / "broken.mpkb"
     data = bytearray(bundle.read_bytes())
     data[-100] ^= 1

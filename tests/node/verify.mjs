@@ -146,6 +146,7 @@ const FAMILIES = {
   locations: ["blob", false, false, true, true], features: ["blob", false, false, true, true],
   findings: ["blob", true, false, true], evidence: ["blob", true, true, true], answers: ["blob", true, true, true],
   verdict: ["blob", true, true, true], log: ["chain", true, false, true], notes: ["blob", false, true, true],
+  facts: ["blob", true, false, true, true], selftest: ["blob", false, false, false],
   docs: ["blob", false, false, true], doc: ["blob", false, false, true, false, true],
 };
 
@@ -268,18 +269,18 @@ function items(kind, data) {
   const spans = [];
   const values = decode(data, PROFILE, spans);
   must(is.list(values), "no array of items");
-  let withheld = 0;
+  const hidden = new Set();
   const hashes = values.map((value, i) => {
     if (is.list(value) && value.length === 1) {
       must(is.hash(value[0]), "a withheld item is one hash");
-      withheld++;
+      hidden.add(i);
       return value[0];
     }
     return kind === "merkle" ? sha(Buffer.from([0]), spans[i]) : sha(spans[i]);
   });
   const digest =
     kind === "merkle" ? root(hashes) : hashes.reduce((h, entry) => tagged("log", h, entry), tagged("log-genesis"));
-  return { values, withheld, digest };
+  return { values, withheld: hidden.size, hidden, digest };
 }
 
 function readSection(entry, blob) {
@@ -316,7 +317,9 @@ function crossReferences(m, content) {
     if (FAMILIES[family]?.[4]) must(ids.has(suffix), "a section of no artifact");
   }
   for (const id of ids) {
-    must(sections.has(`checkpoint.${id}`) && sections.has(`tensors.${id}`), "an artifact without its sections");
+    for (const name of ["checkpoint", "tensors", "facts"]) {
+      must(sections.has(`${name}.${id}`), "an artifact without its sections");
+    }
     const located = content.get(`locations.${id}`);
     if (located === undefined) continue;
     const rows = located.get("rows");
@@ -335,7 +338,49 @@ function crossReferences(m, content) {
 
 // -- endorsements ------------------------------------------------------------------------------------------------------
 
-function endorsements(sealed, id, m, trusted, whole) {
+const VERDICTS = {
+  VALID: 0n, PARTIAL: 10n, UNTRUSTED: 11n, EXPIRED: 12n, REVOKED: 13n, REPLAY: 14n, ALTERED: 20n, MISMATCH: 21n,
+  INCONSISTENT: 22n, MALFORMED: 30n, LIMIT: 31n, UNSUPPORTED: 32n, INTERNAL: 40n,
+};
+
+/** What the data of an endorsement name: sections and items that were taken out, sections that were reviewed. */
+function said(kind, data, unknown) {
+  const size = (v) => Buffer.byteLength(v);
+  const ids = (v) => {
+    if (is.list(v) && v.length > 4096) throw new Refusal("LIMIT", "too many ids");
+    return is.list(v) && v.every((n) => is.str(n) && size(n) >= 1 && size(n) <= 128);
+  };
+  const pairs = (v) => {
+    if (is.list(v) && v.length > 4096) throw new Refusal("LIMIT", "too many items");
+    return is.list(v) && v.every((p) => is.list(p) && p.length === 2 && ids([p[0]]) && is.int(p[1]) && p[1] >= 0n && p[1] <= 1n << 20n);
+  };
+  const words = (v) => is.str(v) && size(v) <= 1024;
+  const where = "endorsement.data";
+  const maybe = (name, fits) => (data.has(name) ? { [name]: fits } : {});
+  if (kind === "redaction") {
+    fields(data, { ids, reason: words, authority: words, ...maybe("items", pairs) }, where, unknown);
+    const items = data.get("items") ?? [];
+    must(data.get("ids").length + items.length > 0, "a redaction of nothing");
+    return { gone: data.get("ids"), items, reviewed: [] };
+  }
+  if (kind === "receipt") {
+    fields(
+      data,
+      { verdict: (v) => is.str(v) && v in VERDICTS, code: is.int, file_sha256: is.hash, at: is.time,
+        verifier: (v) => is.str(v) && size(v) >= 1 && size(v) <= 128 },
+      where, unknown,
+    );
+    must(data.get("code") === VERDICTS[data.get("verdict")], "code of a receipt");
+  } else if (kind === "timestamp") {
+    fields(data, { token: (v) => is.bin(v) && v.length >= 1 && v.length <= 65536 }, where, unknown);
+  } else {
+    fields(data, { ...maybe("reviewed", ids) }, where, unknown);
+    return { gone: [], items: [], reviewed: data.get("reviewed") ?? [] };
+  }
+  return { gone: [], items: [], reviewed: [] };
+}
+
+function endorsements(sealed, id, m, trusted, here) {
   const faults = [];
   const declared = new Set(m.get("signers").flatMap((s) => s.get("keys").map((k) => keyid(k.get("pub")).toString("hex"))));
   const sigs = sha(encode(sealed.signatures));
@@ -353,9 +398,15 @@ function endorsements(sealed, id, m, trusted, whole) {
     must(KINDS.includes(e.get("kind")), "kind of an endorsement");
     const given = e.get("signer").get("keys").map((k) => [k.get("alg"), k.get("pub").length]);
     must(JSON.stringify(given) === JSON.stringify([["ed25519", 32]]), "keys of an endorsement");
+    const { gone, items, reviewed } = said(e.get("kind"), e.get("data"), unknown);
     if (!e.get("target").equals(id) || !e.get("sigs").equals(sigs)) {
       faults.push("an endorsement of something else");
       continue;
+    }
+    for (const name of [...gone, ...reviewed]) must(here.entries.has(name), "an endorsement of a section that is not listed");
+    for (const [name, i] of items) {
+      const entry = here.entries.get(name);
+      must(entry !== undefined && entry.get("kind") !== "blob" && i < entry.get("count"), "an item that is not there");
     }
     const named = e.get("signer").get("keys").map((k) => keyid(k.get("pub")).toString("hex"));
     const known = [...named, ...rows.map((r) => r[0].toString("hex"))].some((k) => trusted.has(k) || declared.has(k));
@@ -364,8 +415,10 @@ function endorsements(sealed, id, m, trusted, whole) {
       return row !== undefined && verifies(k.get("pub"), pae(ENDORSEMENT, body), row[1]);
     });
     if (!good && known) faults.push("a bad endorsement");
-    const gone = e.get("kind") === "redaction" ? (e.get("data").get("ids") ?? []) : [];
-    if (gone.some((name) => whole.has(name))) faults.push("a redaction of what is here");
+    if (gone.some((name) => here.whole.has(name))) faults.push("a redaction of what is here");
+    if (items.some(([name, i]) => here.whole.has(name) || here.parts.get(name)?.has(Number(i)) === false)) {
+      faults.push("a redaction of an item that is here");
+    }
   }
   return faults;
 }
@@ -394,6 +447,7 @@ function steps(data, trusted, now, found) {
   for (const id of blobs.keys()) if (!entries.has(id)) found.push(["ALTERED", "an unlisted blob"]);
   const content = new Map();
   const whole = new Set();
+  const parts = new Map();
   for (const [id, entry] of entries) {
     if (!blobs.has(id)) {
       found.push([entry.get("redactable") ? "PARTIAL" : "ALTERED", `no ${id}`]);
@@ -405,9 +459,13 @@ function steps(data, trusted, now, found) {
       continue;
     }
     const family = split(id)[0];
-    if (FAMILIES[family] === undefined) continue;
+    if (FAMILIES[family] === undefined) {
+      whole.add(id);
+      continue;
+    }
     if (read.withheld) found.push(["PARTIAL", id]);
     else whole.add(id);
+    if (read.withheld) parts.set(id, read.hidden);
     if (family === "doc") continue;
     content.set(id, entry.get("kind") === "blob" ? decode(read.data, PROFILE) : read.values);
   }
@@ -417,7 +475,7 @@ function steps(data, trusted, now, found) {
   if (content.get("norm").get("version") !== "1.0.0" || content.get("norm").get("digest").equals(Buffer.alloc(32))) {
     throw new Refusal("UNSUPPORTED", "norm");
   }
-  found.push(...endorsements(sealed, sha(message), m, trusted, whole).map((what) => ["ALTERED", what]));
+  found.push(...endorsements(sealed, sha(message), m, trusted, { whole, parts, entries }).map((what) => ["ALTERED", what]));
   const known = m.get("signers").some((s) => s.get("keys").every((k) => trusted.has(keyid(k.get("pub")).toString("hex"))));
   if (!known) found.push(["UNTRUSTED", "nobody of the signers is trusted"]);
   if (m.get("created") > now + DAY) found.push(["REPLAY", "dated ahead"]);
