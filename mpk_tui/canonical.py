@@ -18,12 +18,12 @@ import math
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 
 from mpk_tui.errors import LimitError, MalformedError
+from mpk_tui.records import dataclass
 
 KEY = re.compile(rb"[a-z][a-z0-9_]{0,47}\Z")
 _I64_MIN, _I64_MAX = -(1 << 63), (1 << 63) - 1

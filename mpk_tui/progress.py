@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mpk_tui.errors import CancelledError
+from mpk_tui.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mpk_tui"
 
-GROUND = frozenset({"errors", "text", "progress", "files", "canonical", "hashtree"})
+GROUND = frozenset({"errors", "text", "progress", "files", "canonical", "hashtree", "records"})
 LINE = ("checkpoint", "fingerprint", "lineage", "constitution", "case", "bundle", "report")
 ALLOWED: dict[str, frozenset[str]] = dict.fromkeys(GROUND, GROUND)
 ALLOWED |= {name: GROUND | set(LINE[: n + 1]) for n, name in enumerate(LINE)}

@@ -11,7 +11,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from mpk_tui.bundle.envelope import Envelope
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.checkpoint.reading import Source
 from mpk_tui.errors import LimitError, StorageError, UsageError
+from mpk_tui.records import dataclass, replace
 
 MOST_FILES = 10_000
 """Files below a folder that are held against missing attachments."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
@@ -17,6 +16,7 @@ from mpk_tui.bundle.schema import Reading
 from mpk_tui.bundle.sections import FAMILIES, check_content, check_manifest, type_of
 from mpk_tui.bundle.suites import PublicKey
 from mpk_tui.errors import MalformedError, UsageError
+from mpk_tui.records import replace
 
 
 def new_salt() -> bytes:

@@ -11,7 +11,6 @@ tried against its digest once it is withheld; it travels with the content and le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -20,6 +19,7 @@ from mpk_tui import canonical, hashtree
 from mpk_tui.bundle import limits
 from mpk_tui.bundle.limits import DEFAULT, Bounds
 from mpk_tui.errors import MalformedError
+from mpk_tui.records import dataclass
 
 SALT_BYTES = 32
 

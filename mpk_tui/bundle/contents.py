@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
+from mpk_tui.records import dataclass
 
 
 @dataclass(frozen=True)

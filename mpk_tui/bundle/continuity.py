@@ -8,13 +8,13 @@ there.  Where two bundles follow each other directly the later one also names th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.logbook import extends
 from mpk_tui.bundle.outcome import SHOWN, Outcome, Word
+from mpk_tui.records import dataclass, replace
 
 
 @dataclass(frozen=True)

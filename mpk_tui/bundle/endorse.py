@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mpk_tui.bundle import dsse, endorsements, limits
@@ -12,6 +11,7 @@ from mpk_tui.bundle.manifest import Signer, parse
 from mpk_tui.bundle.outcome import Outcome
 from mpk_tui.bundle.suites import SUITES
 from mpk_tui.errors import LimitError, MalformedError, UsageError
+from mpk_tui.records import replace
 
 
 def draft(

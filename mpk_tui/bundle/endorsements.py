@@ -8,7 +8,6 @@ What ``data`` holds depends on the kind; docs/format.md lists it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui import canonical
@@ -33,6 +32,7 @@ from mpk_tui.bundle.schema import (
     text,
 )
 from mpk_tui.errors import MalformedError, UnsupportedError
+from mpk_tui.records import dataclass
 
 VERSION = (1, 0)
 KINDS = ("concur", "dissent", "witness", "redaction", "receipt", "timestamp")

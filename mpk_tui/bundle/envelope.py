@@ -8,7 +8,6 @@ blobs are bound to the signed payload by digests.  The first seven bytes are the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +19,7 @@ from mpk_tui.bundle.limits import DEFAULT, Bounds
 from mpk_tui.bundle.schema import Check, Reading, binary, listing, row, text
 from mpk_tui.errors import MalformedError, UnsupportedError
 from mpk_tui.hashtree import sha256
+from mpk_tui.records import dataclass
 
 MAGIC = "MPKB1"
 HEAD = b"\x96\xa5MPKB1"

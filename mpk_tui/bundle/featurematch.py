@@ -13,7 +13,6 @@ NumPy is imported inside the functions alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.outcome import Outcome
 from mpk_tui.errors import CancelledError, MpkError
 from mpk_tui.progress import CancelToken, Report, silent
+from mpk_tui.records import dataclass, replace
 
 TOLERANCE = 0.01
 """Relative distance of each feature up to which it supports."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.checkpoint.folder import INDEX
 from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.reading import CACHE_LINK
 from mpk_tui.fingerprint.hashing import FileHash, Hashes
+from mpk_tui.records import dataclass
 
 _PROSE_NAMES = ("README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "CITATION")
 _PROSE_ENDS = (".md", ".rst", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution import norm
 from mpk_tui.errors import IncompleteCaseError, MalformedError, MpkError
 from mpk_tui.fingerprint.record import Fingerprint
+from mpk_tui.records import dataclass
 
 SEALED = "bundle"
 """Act that records a bundle that was written; its object is the bundle's id."""

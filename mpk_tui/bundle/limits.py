@@ -7,10 +7,10 @@ passes `Bounds` along, and a constant that knows its name is looked up there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 
 from mpk_tui.canonical import Limits
 from mpk_tui.errors import LimitError, UsageError
+from mpk_tui.records import dataclass, replace
 
 
 class Named(int):
@@ -121,7 +121,7 @@ def bounds(chosen: Mapping[str, int], *, larger: bool = False) -> Bounds:
     Raises:
         UsageError: An unknown name, a number that is none, or one above the format's without ``larger``.
     """
-    known = {f.name: int(getattr(DEFAULT, f.name)) for f in fields(Bounds)}
+    known = {name: int(getattr(DEFAULT, name)) for name in Bounds.__match_args__}
     for name, number in chosen.items():
         if name not in known:
             raise UsageError(f"there is no limit {name!r}", hint=f"Limits are {', '.join(known)}")

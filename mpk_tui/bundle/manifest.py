@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
@@ -30,6 +29,7 @@ from mpk_tui.bundle.schema import (
 )
 from mpk_tui.bundle.suites import PUBLIC_BYTES, SUITES, PublicKey
 from mpk_tui.errors import MalformedError, UnsupportedError
+from mpk_tui.records import dataclass, field
 
 VERSION = (1, 0)
 ROLES = r"[a-z][a-z0-9-]{0,31}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.errors import ExitCode
+from mpk_tui.records import dataclass, field, replace
 
 
 class Word(StrEnum):

@@ -7,7 +7,6 @@ endorsement.  For a list of 100,000 tensors the path has 17 hashes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui import canonical, hashtree
@@ -23,6 +22,7 @@ from mpk_tui.bundle.suites import verifiable
 from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.bundle.verify import Expected, believe, check_freshness
 from mpk_tui.errors import ExitCode, LimitError, MalformedError, MpkError, UnsupportedError, UsageError
+from mpk_tui.records import dataclass, replace
 
 MAGIC = "MPKI1"
 SUFFIX = ".mpki"

@@ -8,7 +8,6 @@ the one that the ``artifacts`` section names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.bundle.commitments import Withheld
@@ -16,6 +15,7 @@ from mpk_tui.bundle.contents import Contents
 from mpk_tui.errors import MpkError
 from mpk_tui.fingerprint.hashing import FileHash, TensorHash
 from mpk_tui.fingerprint.record import Feature, Fingerprint
+from mpk_tui.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from mpk_tui.bundle.outcome import CODES, ON_REQUEST, SHOWN, Outcome, Word
 from mpk_tui.bundle.trust import TrustedKey, TrustStore
 from mpk_tui.hashtree import sha256
+from mpk_tui.records import dataclass, field
 
 LINE_BYTES = 8192
 """A longer line is no receipt."""

@@ -9,7 +9,6 @@ run or loaded, hidden files above all, and is one (ADR 0018).  Standard library 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.errors import LimitError, MalformedError, StorageError, UnstableFileError, UnsupportedError, UsageError
 from mpk_tui.fingerprint.hashing import Hashes, hash_checkpoint, tensor_root
 from mpk_tui.progress import CancelToken, Report, silent
+from mpk_tui.records import dataclass, replace
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ manifest.  What is left out shows, and who left it out should: as a signed redac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui import canonical, hashtree
@@ -18,6 +17,7 @@ from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.envelope import Blob, Envelope
 from mpk_tui.bundle.manifest import Manifest, SectionEntry
 from mpk_tui.errors import UsageError
+from mpk_tui.records import dataclass, replace
 
 REPEATED: Mapping[str, frozenset[str]] = {
     "answers": frozenset({"answer"}),

@@ -20,7 +20,6 @@ NumPy is imported inside `rerun` alone: a machine that only verifies need not ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
@@ -28,6 +27,7 @@ from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.rebuild import Rebuilt, rebuild
 from mpk_tui.errors import CancelledError, MpkError
 from mpk_tui.progress import CancelToken, Report, silent
+from mpk_tui.records import dataclass, replace
 
 Z_SHARE, Z_LEAST = 0.02, 0.05
 """z from the same fingerprints may differ by this share, and by this much at least."""

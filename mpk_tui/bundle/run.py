@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
@@ -18,6 +17,7 @@ from mpk_tui.bundle.outcome import (
     SignerReport,
     Word,
 )
+from mpk_tui.records import dataclass, field
 
 
 @dataclass

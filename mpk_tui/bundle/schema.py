@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mpk_tui.bundle.limits import DEFAULT, Bounds, Named
 from mpk_tui.errors import LimitError, MalformedError
+from mpk_tui.records import dataclass, field
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.bundle import limits
@@ -29,6 +28,7 @@ from mpk_tui.bundle.schema import (
     text,
 )
 from mpk_tui.errors import MalformedError
+from mpk_tui.records import dataclass
 
 IN_SCOPE = "transformer-lm"
 ROLES = ("subject", "reference", "adapter", "tokenizer")

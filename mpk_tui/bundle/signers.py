@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from mpk_tui.bundle.envelope import Signature
 from mpk_tui.bundle.manifest import Signer
 from mpk_tui.bundle.outcome import SignerReport, Word
 from mpk_tui.bundle.suites import NAMES, SUITES, suite_of
 from mpk_tui.bundle.trust import ANY, Person, TrustedKey, TrustStore
+from mpk_tui.records import dataclass
 
 
 @dataclass(frozen=True)
@@ -170,11 +171,9 @@ def _key_state(
 
 def day(ms: int) -> str:
     """A date in UTC, e.g. ``2026-11-23``."""
-    import datetime
-
     try:
-        return (datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)).strftime("%Y-%m-%d")
-    except OverflowError:
+        return time.strftime("%Y-%m-%d", time.gmtime(ms // 1000))
+    except (OverflowError, OSError, ValueError):
         return f"{ms} ms"
 
 

@@ -8,13 +8,13 @@ the algorithm: ``openssl pkey -pubin -in KEY.pub.pem -outform DER | sha256sum`` 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 from mpk_tui.bundle import ed25519, mldsa
 from mpk_tui.errors import UnsupportedError, UsageError
 from mpk_tui.hashtree import sha256
+from mpk_tui.records import dataclass
 
 ED25519 = "ed25519"
 ML_DSA_65 = "ml-dsa-65"

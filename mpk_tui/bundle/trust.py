@@ -7,10 +7,10 @@ two.  Everything is checked when a store is put together, so that no verificatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from mpk_tui.bundle.suites import SUITES, PublicKey
 from mpk_tui.errors import UsageError
+from mpk_tui.records import dataclass, field, replace
 
 ANY = "*"
 """As a granted role: every role.  In a policy: a person of any role."""

@@ -12,7 +12,6 @@ Nothing here reads or writes a file; `mpk_tui.keys.signed_store` keeps what was 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -39,6 +38,7 @@ from mpk_tui.bundle.trust_records import (
 )
 from mpk_tui.errors import LimitError, MalformedError, TrustStoreError, UnsupportedError, UsageError
 from mpk_tui.hashtree import sha256, tagged
+from mpk_tui.records import dataclass, replace
 
 VERSION = (1, 0)
 SUFFIX = ".mpkt"

@@ -21,7 +21,6 @@ Nothing is taken from an unsigned part; what was verified is handed on, not pars
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui.bundle import consistency, dsse, envelope, manifest, sections
@@ -37,6 +36,7 @@ from mpk_tui.bundle.signers import Checked, check_signatures, day, judge, report
 from mpk_tui.bundle.suites import verifiable
 from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.errors import LimitError, MalformedError, MpkError, UnsupportedError
+from mpk_tui.records import dataclass, replace
 
 FUTURE_MS = 24 * 3600 * 1000
 """A bundle may be dated this far ahead of the verifier's clock."""

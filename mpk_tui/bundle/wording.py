@@ -5,7 +5,7 @@ Text that comes from a bundle is escaped where it is printed (`mpk_tui.text.clea
 
 from __future__ import annotations
 
-import datetime
+import time
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
@@ -28,10 +28,9 @@ def verdict_line(outcome: Outcome) -> str:
 def when(ms: int) -> str:
     """A time in UTC, to the second."""
     try:
-        moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)
-    except OverflowError:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ms // 1000))
+    except (OverflowError, OSError, ValueError):
         return f"{ms} ms"
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def as_record(

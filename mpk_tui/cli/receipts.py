@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from mpk_tui import __version__
@@ -11,6 +10,7 @@ from mpk_tui.bundle import receipt_log
 from mpk_tui.bundle.outcome import Outcome
 from mpk_tui.bundle.receipts import History, receipt_of
 from mpk_tui.hashtree import sha256
+from mpk_tui.records import replace
 
 NAME = "receipts.jsonl"
 VERIFIER = f"mpk-tui {__version__}"

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from mpk_tui.bundle import wording
@@ -39,6 +38,7 @@ from mpk_tui.bundle.verify import Expected, verify
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.cli.receipts import history, keep, log_file, receipt_options
 from mpk_tui.errors import CancelledError, LimitError, MpkError, UsageError
+from mpk_tui.records import replace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.errors import MalformedError
+from mpk_tui.records import dataclass
 
 MET, NOT_MET, UNDETERMINED = "met", "not-met", "undetermined"
 ANSWERS = (MET, NOT_MET, UNDETERMINED)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.errors import UnsupportedError
+from mpk_tui.records import dataclass
 
 CURRENT = "1.0.0"
 VERSIONS = ("1.0.0",)

@@ -16,7 +16,6 @@ Rules (readings that the public summary leaves open are recorded in docs/adr/000
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui.constitution.answers import (
@@ -28,6 +27,7 @@ from mpk_tui.constitution.answers import (
     Evidence,
 )
 from mpk_tui.constitution.norm import Norm
+from mpk_tui.records import dataclass
 
 LINKED, INDEPENDENT, NO_VERDICT = "linked", "independent", "none"
 DISPLAY_LINKED = "linked"

@@ -15,7 +15,6 @@ import re
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from mpk_tui.bundle.trust_records import (
 from mpk_tui.checkpoint.reading import read_small
 from mpk_tui.errors import MalformedError, StorageError, UnsupportedError, UsageError
 from mpk_tui.files import write_file
+from mpk_tui.records import replace
 
 MAGIC = "MPKP1"
 PEOPLE = "people"
