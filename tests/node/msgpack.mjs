@@ -1,5 +1,6 @@
 // Canonical msgpack (format.md, 1): one byte string for each value, refusals before anything is allocated.
 
+/** Ends a verification with one of MALFORMED, LIMIT, UNSUPPORTED (format.md, 10); `word` says which. */
 export class Refusal extends Error {
   constructor(word, what) {
     super(what);
@@ -7,8 +8,10 @@ export class Refusal extends Error {
   }
 }
 
+/** A Refusal with the word MALFORMED. */
 export const bad = (what) => new Refusal("MALFORMED", what);
-const over = (what) => new Refusal("LIMIT", what);
+/** A Refusal with the word LIMIT. */
+export const over = (what) => new Refusal("LIMIT", what);
 
 const KEY = /^[a-z][a-z0-9_]{0,47}$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -104,9 +107,10 @@ export function decode(data, limits = PROFILE, spans = null) {
   }
 
   function container(kind, n, depth) {
+    // The caps come first, and an empty container opens nothing (format.md, 1, "Which word").
     if (n > (kind === "a" ? limits.items : limits.keys)) throw over("too many items");
+    if (n > 0 && depth >= limits.depth) throw over("nested too deep");
     if (n > (data.length - pos) / (kind === "m" ? 2 : 1)) throw bad("more items than bytes");
-    if (depth >= limits.depth) throw over("nested too deep");
     if (kind === "a") {
       const out = [];
       for (let i = 0; i < n; i++) {
@@ -135,15 +139,51 @@ export function decode(data, limits = PROFILE, spans = null) {
   return out;
 }
 
-/** Canonical bytes of arrays, bin and str: all that a verifier has to write. */
+/** Canonical bytes of a decoded value: null, boolean, BigInt, Float, string, Buffer, Array, Map (format.md, 1). */
 export function encode(value) {
-  if (Buffer.isBuffer(value)) return Buffer.concat([head(value.length, [[256, 0xc4, 1], [65536, 0xc5, 2], [2 ** 32, 0xc6, 4]]), value]);
+  if (value === null) return Buffer.from([0xc0]);
+  if (typeof value === "boolean") return Buffer.from([value ? 0xc3 : 0xc2]);
+  if (typeof value === "bigint") return integer(value);
+  if (value instanceof Float) {
+    const out = Buffer.alloc(9, 0xcb);
+    out.writeDoubleBE(value.value, 1);
+    return out;
+  }
+  if (typeof value === "string") {
+    const text = Buffer.from(value);
+    const forms = [[256, 0xd9, 1], [65536, 0xda, 2], [2 ** 32, 0xdb, 4]];
+    return Buffer.concat([text.length < 32 ? Buffer.from([0xa0 | text.length]) : head(text.length, forms), text]);
+  }
+  if (Buffer.isBuffer(value)) {
+    return Buffer.concat([head(value.length, [[256, 0xc4, 1], [65536, 0xc5, 2], [2 ** 32, 0xc6, 4]]), value]);
+  }
   if (Array.isArray(value)) {
     const n = value.length;
     const start = n < 16 ? Buffer.from([0x90 | n]) : head(n, [[65536, 0xdc, 2], [2 ** 32, 0xdd, 4]]);
     return Buffer.concat([start, ...value.map(encode)]);
   }
-  throw new Error("not needed");
+  const n = value.size;
+  const start = n < 16 ? Buffer.from([0x80 | n]) : head(n, [[65536, 0xde, 2], [2 ** 32, 0xdf, 4]]);
+  const pairs = [...value].sort(([a], [b]) => (a < b ? -1 : 1)); // keys are ASCII (1.4)
+  return Buffer.concat([start, ...pairs.flatMap(([k, v]) => [encode(k), encode(v)])]);
+}
+
+function integer(n) {
+  if (n >= -32n && n <= 127n) return Buffer.from([Number(n) & 255]);
+  const forms = n < 0n ? [[0xd0, 1], [0xd1, 2], [0xd2, 4]] : [[0xcc, 1], [0xcd, 2], [0xce, 4]];
+  for (const [code, width] of forms) {
+    const out = Buffer.alloc(1 + width, code);
+    const top = 1n << BigInt(8 * width - (n < 0n ? 1 : 0));
+    if (n < 0n ? n >= -top : n < top) {
+      if (n < 0n) out.writeIntBE(Number(n), 1, width);
+      else out.writeUIntBE(Number(n), 1, width);
+      return out;
+    }
+  }
+  const out = Buffer.alloc(9, n < 0n ? 0xd3 : 0xcf);
+  if (n < 0n) out.writeBigInt64BE(n, 1);
+  else out.writeBigUInt64BE(n, 1);
+  return out;
 }
 
 function head(n, forms) {
