@@ -47,7 +47,7 @@ def write(root: Path, frozen: Path) -> None:
 def write_one(folder: Path, vector: Vector) -> None:
     """Write one folder."""
     folder.mkdir()
-    files = {"bundle.mpkb": vector.bundle, **{f"earlier-{n}.mpkb": e for n, e in enumerate(vector.earlier)}}
+    files = {vector.file: vector.bundle, **{f"earlier-{n}.mpkb": e for n, e in enumerate(vector.earlier)}}
     files["expect.json"] = json.dumps(vector.expectation(), indent=1).encode() + b"\n"
     files["README.md"] = vector.readme().encode()
     if vector.trust is not None:

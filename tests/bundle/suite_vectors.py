@@ -17,18 +17,19 @@ from typing import Any
 import stores
 import test_consistency
 import test_continuity
+import test_endorse
 import test_hostile_bundles
+import test_proofs
+import test_redact
 import test_suites
 import test_trust
 import workshop as w
 from test_mutations import small
 from test_recheck import REFERENCE, SUBJECT, default_verdict, random_tensors, sections_for, write_folder
 
-from mpk_tui.bundle import redact
 from mpk_tui.bundle.envelope import Envelope
 from mpk_tui.bundle.manifest import CaseFacts
 from mpk_tui.bundle.outcome import CODES, Word
-from mpk_tui.bundle.redact import Selection
 from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.keys.public import pem
 
@@ -76,6 +77,7 @@ class Vector:
         earlier: Earlier bundles of the case.
         checkpoint: A local checkpoint to compare with.
         attachments: Files that travel beside the bundle.
+        file: Its name; ``proof.mpki`` for the proof of one tensor.
     """
 
     title: str
@@ -86,6 +88,7 @@ class Vector:
     earlier: tuple[bytes, ...] = ()
     checkpoint: Tree | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
+    file: str = "bundle.mpkb"
 
     @property
     def name(self) -> str:
@@ -100,6 +103,8 @@ class Vector:
         """What ``expect.json`` says."""
         out: dict[str, Any] = {"verdict": self.answer.value, "exit_code": int(CODES[self.answer])}
         out["trust"] = self.trust[0] if self.trust else "../trusted.pub.pem"
+        if self.file != "bundle.mpkb":
+            out["file"] = self.file
         out |= dict(self.options)
         if self.earlier:
             out["earlier"] = [f"earlier-{n}.mpkb" for n in range(len(self.earlier))]
@@ -142,6 +147,7 @@ def vectors() -> Iterator[Vector]:
         named = title if number else f"continuity: {title}"
         yield Vector(named, _raw(later), Word(word), earlier=(_raw(earlier),))
     yield from _after_signing()
+    yield from _proofs()
     yield from _names()
     yield from _keys()
     yield from _checkpoints()
@@ -156,6 +162,9 @@ def _single_key() -> Iterator[Vector]:
         "0 plain": (w.sealed, "VALID"),
         "0b two signers, one trusted": (lambda: w.sealed(None, w.ANNA, w.BERT), "VALID"),
         "0c endorsed by a stranger": (lambda: w.endorsed(w.sealed(), w.STRANGER), "VALID"),
+        "27 a key under the name of another algorithm": (
+            lambda: w.with_manifest(w.sealed(), lambda m: m["signers"][0]["keys"][0].update(alg="ml-dsa-65")),
+            "MALFORMED"),
         "99 unknown key": (lambda: w.sealed(None, w.STRANGER), "UNTRUSTED"),
         "110 dated years ahead": (
             lambda: w.with_manifest(w.sealed(), lambda m: m.update(created=250_000_000_000_000)), "REPLAY"),
@@ -239,32 +248,44 @@ def _second_suite() -> Iterator[Vector]:
 
 def _after_signing() -> Iterator[Vector]:
     good = w.sealed()
+    dissent = w.endorsed(good, w.BERT, "dissent", statement="No.")
+    gone = _raw(replace(dissent, endorsements=()))
+    yield Vector("121 a dissent that was deleted, which no file can show", gone, Word.VALID)
     detached = w.without_blob(good, "doc.0")
     yield Vector(
         "attachments: beside the bundle", _raw(detached), Word.VALID, attachments={"any name.txt": b"attached"}
     )
     yield Vector("attachments: another file beside", _raw(detached), Word.PARTIAL, attachments={"doc.0": b"Attached"})
     yield Vector("attachments: detached and not there", _raw(detached), Word.PARTIAL)
-    some = redact.withhold(good, Selection(("notes",), (("log", 1), ("tensors.S1", 0))))
-    data = {"ids": ["notes"], "items": [["log", 1], ["tensors.S1", 0]], "reason": "privacy", "authority": "court"}
-    yield Vector(
-        "123b redaction of items with a record", _raw(w.endorsed(some, w.ANNA, "redaction", data=data)), Word.PARTIAL
-    )
-    wrong = {**data, "items": [["log", 0]]}
-    yield Vector(
-        "122b redaction of an item that is here", _raw(w.endorsed(some, w.ANNA, "redaction", data=wrong)), Word.ALTERED
-    )
-    for title, kind, given, word in (
-        ("witness", "witness", {}, Word.VALID),
-        ("dissent", "dissent", {"reviewed": ["tensors.S1"]}, Word.VALID),
-        ("receipt", "receipt", {"verdict": "VALID", "code": 0, "file_sha256": w.sha("f"), "at": w.NOW, "verifier": "x 1"},
-         Word.VALID),
-        ("time stamp", "timestamp", {"token": b"\x30\x03\x02\x01\x00"}, Word.VALID),
-        ("receipt without fields", "receipt", {}, Word.MALFORMED),
-        ("review of a section that is not there", "concur", {"reviewed": ["tensors.X9"]}, Word.MALFORMED),
-        ("unknown field", "concur", {"colour": "red"}, Word.MALFORMED),
-    ):  # fmt: skip
-        yield Vector(f"endorsement: {title}", _raw(w.endorsed(good, w.BERT, kind, data=given)), word)
+    both = ("trust.mpkt", as_file(w.trusting(w.person("Anna", w.ANNA), w.person("Carla", w.CARLA))))
+    for title, (make, word, _) in test_redact.RECORDS.items():
+        named = title if re.match(r"\d+[a-z]?\b", title) else f"redaction record: {title}"
+        named = named.replace("122 of", "122c of").replace("122b of", "122d of")
+        yield Vector(named, _raw(make()), Word(word), both)
+    for title, (kind, data, word) in test_endorse.DATA.items():
+        if word != "LIMIT":  # what is too large for a reader is too large to be written
+            yield Vector(f"endorsement: {title}", _raw(w.endorsed(good, w.BERT, kind, data=data)), Word(word), both)
+
+
+def _proofs() -> Iterator[Vector]:
+    """One tensor: the proof stands in the place of the bundle."""
+    good = test_proofs.GOOD
+    other = test_proofs.proof_of(test_proofs.ONE, "a.weight")
+    odd: dict[str, tuple[bytes, str]] = {
+        "97 proof": (good.to_bytes(), "VALID"),
+        "97b proof with another index": (replace(good, index=good.index + 1).to_bytes(), "ALTERED"),
+        "97c proof with another count": (replace(good, count=good.count + 1).to_bytes(), "ALTERED"),
+        "97d proof with a longer path": (replace(good, path=(*good.path, w.sha("x"))).to_bytes(), "ALTERED"),
+        "97e proof with a shorter path": (replace(good, path=good.path[:-1]).to_bytes(), "ALTERED"),
+        "97f proof of another tensor": (replace(good, item=other.item).to_bytes(), "ALTERED"),
+        "97g proof of another list": (replace(good, section="tensors.R1").to_bytes(), "ALTERED"),
+        "97h proof with another manifest": (
+            replace(good, payload=w.sealed(w.contents(notes=None)).payload).to_bytes(), "ALTERED"),
+        "97i proof that is cut": (good.to_bytes()[:-1], "MALFORMED"),
+        "97j proof of a section that is no list of tensors": (replace(good, section="log").to_bytes(), "ALTERED"),
+    }  # fmt: skip
+    for title, (data, word) in odd.items():
+        yield Vector(title, data, Word(word), file="proof.mpki")
 
 
 def _names() -> Iterator[Vector]:

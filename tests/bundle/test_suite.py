@@ -69,7 +69,9 @@ def checkpoint(case: Path, name: str, work: Path) -> Path:
 def arguments(case: Path, expected: dict[str, Any], work: Path) -> list[str]:
     """The command line that the expectation stands for."""
     trust = case / expected["trust"]
-    args = ["verify", str(case / "bundle.mpkb"), "--trust" if trust.suffix == ".mpkt" else "--key", str(trust)]
+    given = expected.get("file", "bundle.mpkb")
+    command = ["verify"] if given.endswith(".mpkb") else ["bundle", "check-proof"]
+    args = [*command, str(case / given), "--trust" if trust.suffix == ".mpkt" else "--key", str(trust)]
     for name in ("expect_case", "expect_bundle", "match"):
         if name in expected:
             args += [f"--{name.replace('_', '-')}", expected[name]]
