@@ -236,12 +236,13 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
             pos += n
         elif kind in ("a", "m"):
             cap = limits.array_items if kind == "a" else limits.map_keys
+            # Caps first: what is too large is told as that, whatever else is wrong with it.
             if n > cap:
                 raise over(f"{'an array' if kind == 'a' else 'a map'} of {n} items (at most {cap})", start)
+            if n and len(stack) >= limits.depth:
+                raise over(f"nesting deeper than {limits.depth}", start)
             if n * (1 if kind == "a" else 2) > end - pos:
                 raise bad(f"a count of {n} with {end - pos} bytes left", start)
-            if len(stack) >= limits.depth:
-                raise over(f"nesting deeper than {limits.depth}", start)
 
         # This value fills one place of its container; a key does not, its value will.
         if frame is not None:

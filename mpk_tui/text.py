@@ -11,6 +11,13 @@ import unicodedata
 
 # Cc controls, Cf formats (bidi, zero width, tags), Zl/Zp separators, Cs surrogates, Co private use.
 _HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
+# Letters, marks and symbols that show nothing: those of Default_Ignorable_Code_Point (Unicode 15.1,
+# DerivedCoreProperties.txt) whose category is none of the above (fillers, joiners, variation selectors), and the
+# Braille pattern without dots.
+_BLANK = frozenset(
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0,
+     *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
+)  # fmt: skip
 
 
 def clean(text: str, limit: int = 400) -> str:
@@ -33,10 +40,53 @@ def clean(text: str, limit: int = 400) -> str:
 def _visible(c: str) -> str:
     if " " <= c <= "~":
         return c
-    if unicodedata.category(c) in _HIDDEN:
-        code = ord(c)
+    code = ord(c)
+    if code in _BLANK or unicodedata.category(c) in _HIDDEN:
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return c
+
+
+def folded(text: str, columns: int) -> str:
+    """A line of clean text for a terminal, which would break it anywhere and go on at the left margin.
+
+    There a stranger's long sentence could be made to look like lines of ours; so it is broken here, and every part but
+    the first starts with a mark that no line of ours starts with.
+    """
+    width, used, out = max(columns, 20) - 1, 0, []
+    for c in text:
+        cells = 2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1
+        if used + cells > width:
+            out.append(f"\n{_GOES_ON}")
+            used = len(_GOES_ON)
+        out.append(c)
+        used += cells
+    return "".join(out)
+
+
+_GOES_ON = "    | "
+
+
+def composed(name: str) -> str:
+    """A name in Unicode form NFC; one with more marks in a row than text has (UAX #15, stream-safe: 30) as it is.
+
+    Putting marks in order takes time that grows with the square of their number, and names come from strangers.
+    """
+    if name.isascii():
+        return name
+    row = 0
+    for c in name:
+        row = row + 1 if unicodedata.combining(c) else 0
+        if row > _MOST_MARKS:
+            return name
+    return unicodedata.normalize("NFC", name)
+
+
+def folded_name(name: str) -> str:
+    """A name as a file system may see it that keeps neither case nor Unicode form apart."""
+    return composed(name).casefold()
+
+
+_MOST_MARKS = 30
 
 
 def clean_lines(text: str, limit: int = 20_000) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpk_tui.text import clean, clean_lines, hex_groups, size
+from mpk_tui.text import clean, clean_lines, composed, folded, folded_name, hex_groups, size
 
 HARMFUL = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 
@@ -39,6 +39,7 @@ def test_plain_text_is_left_alone(text: str) -> None:
         ("zero\u200bwidth", "zero\\u200bwidth"),
         ("\ud800", "\\ud800"),
         ("\U000e0041", "\\U000e0041"),
+        ("a\u3164b\ufe0fc\U000e0100d\u2800e", "a\\u3164b\\ufe0fc\\U000e0100d\\u2800e"),
         ("naïve — 模型 ✓", "naïve — 模型 ✓"),
     ],
 )
@@ -70,3 +71,25 @@ def test_sizes_are_decimal(n: int, shown: str) -> None:
 def test_digests_are_grouped_for_reading_aloud() -> None:
     assert hex_groups(bytes(range(6))) == "0001 0203 0405"
     assert hex_groups(bytes(range(6)), 2) == "0001 0203"
+
+
+@given(st.text(max_size=300), st.integers(0, 120))
+def test_a_folded_line_is_the_line_and_no_part_of_it_starts_at_the_margin(text: str, columns: int) -> None:
+    shown = clean(text)
+    first, *others = folded(shown, columns).split("\n")
+    assert all(part.startswith("    | ") for part in others)
+    assert first + "".join(part.removeprefix("    | ") for part in others) == shown
+    if shown.isascii():
+        assert all(len(part) < max(columns, 20) for part in (first, *others))
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert folded("模" * 20, 21).split("\n") == ["模" * 10, "    | " + "模" * 7, "    | " + "模" * 3]
+
+
+def test_names_are_composed_unless_nothing_but_marks() -> None:
+    assert composed("e\u0301.bin") == "é.bin"
+    assert folded_name("E\u0301.BIN") == "é.bin"
+    assert composed("a" + "\u0315\u0300" * 15) == unicodedata.normalize("NFC", "a" + "\u0315\u0300" * 15)
+    heaped = "a" + "\u0315\u0300" * 200_000  # in order this would take minutes
+    assert composed(heaped) == heaped

@@ -7,7 +7,7 @@ does evidence that leans on a comparison that is not in the bundle, is about oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from mpk_tui import canonical, hashtree
@@ -17,6 +17,7 @@ from mpk_tui.bundle.sections import IN_SCOPE
 from mpk_tui.constitution.answers import Answer, Evidence, Hop
 from mpk_tui.constitution.norm import Norm, by_digest
 from mpk_tui.constitution.verdict import Verdict, decide
+from mpk_tui.errors import UnsupportedError
 
 NORM_ID = "model-provenance-constitution"
 _COMPARED = ("label", "display", "conditions", "mechanisms", "exclusions", "basis")
@@ -58,6 +59,10 @@ def norm_of(contents: Contents) -> Norm:
         UnsupportedError: This version does not carry it, or carries another data file under its number.
     """
     row = contents.sections["norm"]
+    if row["id"] != NORM_ID:
+        raise UnsupportedError(
+            f"decided under {row['id']!r}; this version knows {NORM_ID}", where="norm.id", hint="Use another verifier"
+        )
     return by_digest(row["version"], row["digest"])
 
 
@@ -65,7 +70,7 @@ def verdict_of(contents: Contents, norm: Norm, pair: str) -> Verdict | None:
     """The verdict of a pair as the norm's function gives it; None where answers or evidence are withheld."""
     if "answers" not in contents.sections or "evidence" not in contents.sections:
         return None
-    sides = [a for a in contents.artifacts if a["id"] in pair.split(":")]
+    sides = [a for name in pair.split(":") if (a := contents.artifact(name)) is not None]
     return decide(
         norm,
         {r["question"]: read_answer(r) for r in contents.rows("answers", pair)},
@@ -102,8 +107,9 @@ def check(
     wrong: list[str] = []
     notices: list[str] = []
     signed = {row["pair"]: row for row in contents.verdicts}
-    known = pairs_of(contents)
-    for pair in (*known, *(p for p in signed if p not in known)):
+    pairs = pairs_of(contents)
+    known = frozenset(pairs)
+    for pair in (*pairs, *(p for p in signed if p not in known)):
         if pair not in known:
             wrong.append(f"a verdict on {pair}, which is no pair of a subject and a reference of this bundle")
             reports.append(PairReport(pair, None, signed[pair], False))
@@ -166,7 +172,7 @@ def _tested(contents: Contents) -> list[str]:
     return notices
 
 
-def _stray_rows(contents: Contents, known: tuple[str, ...]) -> list[str]:
+def _stray_rows(contents: Contents, known: Set[str]) -> list[str]:
     return [
         f"section {section} speaks of {row['pair']}, which is no pair of this bundle"
         for section in ("findings", "evidence", "answers")

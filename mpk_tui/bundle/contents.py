@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
@@ -38,11 +39,24 @@ class Contents:
 
     def artifact(self, artifact_id: str) -> Mapping[str, Any] | None:
         """One row of the ``artifacts`` section."""
-        return next((a for a in self.artifacts if a["id"] == artifact_id), None)
+        return self._by_artifact.get(artifact_id)
+
+    @cached_property
+    def _by_artifact(self) -> Mapping[str, Mapping[str, Any]]:
+        return {a["id"]: a for a in self.artifacts}
 
     def rows(self, section: str, pair: str) -> tuple[Mapping[str, Any], ...]:
         """Rows of ``findings``, ``evidence`` or ``answers`` that belong to a pair."""
-        return tuple(r for r in self.sections.get(section, ()) if r["pair"] == pair)
+        return self._by_pair.get((section, pair), ())
+
+    @cached_property
+    def _by_pair(self) -> Mapping[tuple[str, str], tuple[Mapping[str, Any], ...]]:
+        # There may be as many pairs as subjects times references: nobody walks through all rows for each of them.
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for section in ("findings", "evidence", "answers"):
+            for row in self.sections.get(section, ()):
+                found.setdefault((section, row["pair"]), []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
 
     @property
     def verdicts(self) -> tuple[Mapping[str, Any], ...]:

@@ -59,7 +59,23 @@ def held_against(outcome: Outcome, earlier: Sequence[tuple[str, Outcome]]) -> Ou
     done = [compare(outcome, path, other) for path, other in earlier]
     worst = min((c.word for c in done if c.word is not None), key=list(Word).index, default=None)
     said = " ".join(c.sentence for c in done)
-    return replace(outcome.at_most(worst, said), earlier=tuple(c.as_record() for c in done))
+    made = outcome.at_most(worst, said)
+    told = tuple(dict.fromkeys(t for path, other in earlier for t in _dissents(path, other, outcome)))
+    return replace(made, earlier=tuple(c.as_record() for c in done), notices=(*made.notices, *told))
+
+
+def _dissents(path: str, earlier: Outcome, later: Outcome) -> list[str]:
+    """Who dissented from an earlier bundle of the case: its endorsements do not travel with the next one."""
+    if earlier.manifest is None or later.manifest is None or earlier.verdict not in SHOWN:
+        return []
+    if earlier.manifest.case.id != later.manifest.case.id or earlier.bundle_id == later.bundle_id:
+        return []
+    return [
+        f"{e.person or repr(e.id)} ({e.state}) dissents from the earlier bundle {earlier.manifest.seq} ({path}); this "
+        "bundle does not carry that"
+        for e in earlier.endorsements
+        if e.kind == "dissent" and e.state != "not verified"
+    ]
 
 
 def compare(later: Outcome, path: str, earlier: Outcome) -> Continuity:

@@ -3,7 +3,7 @@
 The library below accepts keys of low order, for which one signature fits every message, and encodings that are not
 canonical.  Both are refused here before it is asked: an encoding with y >= p, the 14 encodings of points of low order
 as key or as R, and S >= L.  A key that is put into a trust store must also lie in the group of prime order; that costs
-a scalar multiplication in plain Python and is done once, at import.
+a scalar multiplication and is done once, at import.
 
 Curve: -x^2 + y^2 = 1 + d x^2 y^2 over p = 2^255 - 19, group order L (RFC 8032, section 5.1).
 """
@@ -56,13 +56,33 @@ def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)  # a store is put together more than once in a run, from the same keys
+_BACK = 5 * L - 1
+
+
+@lru_cache(maxsize=1 << 15)  # a store is put together more than once in a run, from the same keys
 def of_prime_order(public: bytes) -> bool:
-    """Whether a key lies in the group of prime order: L times the point is the identity (some milliseconds)."""
-    if not sound_encoding(public):
+    """Whether a key lies in the group of prime order, i.e. L times the point is the identity.
+
+    A multiplication by L in Python takes milliseconds, and a stranger's store may hold ten thousand keys; so the
+    library multiplies, on the Montgomery form of the curve (RFC 7748, section 4.1: u = (1 + y) / (1 - y)), where a
+    point and its negative are one.  Its scalars are multiples of 8 from 2^254 to 2^255, and 5 L - 1 is one.  Write the
+    point as A + T with A of prime order and T of an order that divides 8: 5 L - 1 times it is -A, whose u is that of
+    A + T exactly if T is nothing; for A = -(A + T) would make 2 A of low order, hence A nothing, and such points are
+    refused before.
+    """
+    if not sound_encoding(public) or decompress(public) is None:
         return False
-    point = decompress(public)
-    return point is not None and is_identity(multiply(L, point))
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+    y = int.from_bytes(public, "little") & ~_SIGN
+    u = ((1 + y) * pow(1 - y, -1, P) % P).to_bytes(32, "little")
+    try:
+        back = X25519PrivateKey.from_private_bytes(_BACK.to_bytes(32, "little")).exchange(
+            X25519PublicKey.from_public_bytes(u)
+        )
+    except ValueError:  # the result is the neutral element
+        return False
+    return back == u
 
 
 def decompress(data: bytes) -> Point | None:

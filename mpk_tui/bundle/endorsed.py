@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
 from mpk_tui.bundle import endorsements, envelope
 from mpk_tui.bundle.endorsements import Endorsement
 from mpk_tui.bundle.envelope import Envelope
-from mpk_tui.bundle.limits import DEFAULT, Bounds
+from mpk_tui.bundle.limits import DEFAULT, FUTURE_MS, Bounds
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.bundle.outcome import EndorsementReport, Word
 from mpk_tui.bundle.run import Run
 from mpk_tui.bundle.signers import check_signatures, standing
+from mpk_tui.bundle.suites import PublicKey
 from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.errors import MalformedError
 
@@ -38,7 +42,7 @@ def read_endorsements(
     recorded: set[str] = set()
     recorded_items: set[tuple[str, int]] = set()
     sigs = envelope.signatures_digest(sealed.signatures)
-    declared = {k.keyid for s in body.signers for k in s.keys}
+    declared = {k.keyid: k for s in body.signers for k in s.keys}
     for n, item in enumerate(sealed.endorsements):
         where = f"endorsement {n}"
         e = endorsements.parse(item, body.suite, where, bounds)
@@ -50,19 +54,22 @@ def read_endorsements(
             continue
         _check_names(e, body, where)
         checked = check_signatures(e.message, e.signatures, (e.signer,), store)
+        faults = [*checked.faults, *_under_declared_keys(e, checked.ignored, declared)]
         named = [*(k.keyid for k in e.signer.keys), *(s.keyid for s in e.signatures)]
         known = any(store.find(keyid) or keyid in declared for keyid in named)
-        if checked.faults and known:
-            run.found += [(Word.ALTERED, f"{where}: {fault}") for fault in checked.faults]
+        if faults and known:
+            run.found += [(Word.ALTERED, f"{where}: {fault}") for fault in faults]
             continue
         stands = standing(e.signer, e.at, now, store, {})
         state = "not verified" if checked.faults else stands.state
         person = stands.person.name if stands.person else ""
-        if state == "trusted" and stands.person is not None:
+        # Nobody has seen a bundle before it was made, nor will have seen it tomorrow.
+        if state == "trusted" and stands.person is not None and body.created <= e.at <= now + FUTURE_MS:
             witnessed[stands.person.id] = min(e.at, witnessed.get(stands.person.id, e.at))
         _check_absent(run, e, where)
-        # Who is to have withheld something must be somebody: a key of the bundle's signers or of the store.
-        if not checked.faults and known and state != "revoked":
+        # Who is to have withheld something must be somebody: all their keys are the bundle's signers' or in the store.
+        somebody = all(store.find(k.keyid) or k.keyid in declared for k in e.signer.keys)
+        if not checked.faults and somebody and state != "revoked":
             recorded.update(e.removed)
             recorded_items.update(e.removed_items)
         run.endorsed.append(
@@ -81,6 +88,16 @@ def read_endorsements(
     return witnessed
 
 
+def _under_declared_keys(
+    e: Endorsement, unchecked: Iterable[bytes], declared: Mapping[bytes, PublicKey]
+) -> Iterator[str]:
+    """Signatures beside those of the endorser, by keys that the manifest declares and the store does not know."""
+    by_keyid = {s.keyid: s.sig for s in e.signatures}
+    for keyid in unchecked:
+        if keyid in declared and not declared[keyid].verifies(by_keyid[keyid], e.message):
+            yield f"a signature under a key of the bundle's signers ({keyid.hex()[:16]}…) does not fit"
+
+
 def _check_names(e: Endorsement, body: Manifest, where: str) -> None:
     for name in (*e.removed, *e.reviewed):
         if body.section(name) is None:
@@ -95,13 +112,19 @@ def _check_absent(run: Run, e: Endorsement, where: str) -> None:
     """What is recorded as withheld must not be here."""
     states = {s.id: s for s in run.sections}
     for name in e.removed:
-        if states[name].state in ("intact", "not understood"):
+        if states[name].state in ("intact", "partly withheld", "not understood"):
             run.found.append((Word.ALTERED, f"{where} says that {name} was withheld, and it is here"))
     for name, index in e.removed_items:
         section = states[name]
-        gone = section.state == "withheld" or (section.state == "partly withheld" and index in section.items)
+        gone = section.state == "withheld" or (section.state == "partly withheld" and _among(section.items, index))
         if not gone:
             run.found.append((Word.ALTERED, f"{where} says that item {index} of {name} was withheld, and it is here"))
+
+
+def _among(numbers: Sequence[int], one: int) -> bool:
+    """Whether a number is among ascending ones; there may be a million of them, and thousands are asked for."""
+    at = bisect_left(numbers, one)
+    return at < len(numbers) and numbers[at] == one
 
 
 def _without_record(run: Run, recorded: set[str], items: set[tuple[str, int]]) -> None:

@@ -7,7 +7,7 @@ blobs are bound to the signed payload by digests.  The first seven bytes are the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -124,8 +124,8 @@ def parse(data: bytes, *, unsigned: bool = False, bounds: Bounds = DEFAULT) -> E
     if isinstance(payload, bytes):
         bounds.check(limits.MANIFEST_BYTES, len(payload), "manifest")
     OUTER(value, where, Reading(bounds=bounds))
-    # A second, independent check of the canonical form.
-    if msgpack.packb(value, use_bin_type=True) != data:
+    # A second, independent check of the canonical form; piece by piece, for blobs are large.
+    if not _as_written(value, data):
         raise MalformedError("is not in canonical form", where=where)
     envelope = Envelope(
         value[1],
@@ -142,6 +142,28 @@ def parse(data: bytes, *, unsigned: bool = False, bounds: Bounds = DEFAULT) -> E
         if len(blob.salt) not in (0, 32):
             raise MalformedError(f"a salt of {len(blob.salt)} bytes; 0 or 32 are allowed", where=f"{where}.blobs")
     return envelope
+
+
+def _as_written(value: Any, data: bytes) -> bool:
+    """Whether the library would have written these bytes, without writing all of them beside the ones at hand."""
+    view, at = memoryview(data), 0
+    for piece in _pieces(value, msgpack.Packer(use_bin_type=True)):
+        if view[at : at + len(piece)] != piece:
+            return False
+        at += len(piece)
+    return at == len(data)
+
+
+def _pieces(value: Any, packer: msgpack.Packer) -> Iterator[bytes]:
+    if isinstance(value, list):
+        yield packer.pack_array_header(len(value))
+        for one in value:
+            yield from _pieces(one, packer)
+    elif isinstance(value, bytes) and len(value) >= 1 << 16:
+        yield b"\xc6" + len(value).to_bytes(4, "big")  # bin 32
+        yield value
+    else:
+        yield packer.pack(value)
 
 
 def _signatures(rows: list[Any], where: str, *, empty: bool) -> tuple[Signature, ...]:

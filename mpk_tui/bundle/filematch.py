@@ -7,7 +7,6 @@ bytes; a name that differs in case or Unicode form alone is another name, and th
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,9 @@ from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.reading import CACHE_LINK
 from mpk_tui.fingerprint.hashing import FileHash, Hashes
 from mpk_tui.records import dataclass
+from mpk_tui.text import composed, folded_name
 
-_PROSE_NAMES = ("README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "CITATION")
+_PROSE_NAMES = ("readme", "license", "licence", "notice", "copying", "changelog", "citation")
 _PROSE_ENDS = (".md", ".rst", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 
 
@@ -75,7 +75,10 @@ def compare_files(
     """
     rows = {_path(r): r for r in recorded}
     local = {f.path: f for f in hashes.files}
-    unread = [p for p, r in rows.items() if p in local and r["kind"] == "file" and r["sha256"] is None]
+    unread = [
+        p for p, r in rows.items()
+        if p in local and r["kind"] == "file" and r["sha256"] is None and local[p].kind == "file"
+    ]  # fmt: skip
     both = [p for p in rows if p in local and p not in unread]
     changed = [p for p in both if not _equal(rows[p], local[p])]
     missing = [p for p in rows if p not in local]
@@ -193,28 +196,21 @@ def _kind(kind: str) -> str:
 
 
 def _prose(path: str) -> bool:
-    """Whether a file is text or a picture for people, by its name alone: nothing loads a model from such."""
-    name = path.rsplit("/", 1)[-1]
-    stem, _, end = name.upper().partition(".")
-    if end in ("", "TXT") and stem in _PROSE_NAMES:
-        return True
-    return name.lower().endswith(_PROSE_ENDS)
+    """Whether a file is text or a picture for people, by its name alone: nothing loads a model from such.
+
+    Case is that of ASCII: other letters that only fold to these are other names.
+    """
+    name = "".join(c.lower() if c.isascii() else c for c in path.rsplit("/", 1)[-1])
+    stem, _, end = name.partition(".")
+    return (end in ("", "txt") and stem in _PROSE_NAMES) or name.endswith(_PROSE_ENDS)
 
 
 def _renamed(missing: Sequence[str], extra: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Names here that equal a missing one in another Unicode form or case, by the name here."""
     out: dict[str, tuple[str, str]] = {}
-    for how, form in (("Unicode form", _form), ("case", str.casefold), ("case and Unicode form", _folded)):
+    for how, form in (("Unicode form", composed), ("case", str.casefold), ("case and Unicode form", folded_name)):
         gone = {form(p): p for p in missing}
         for p in extra:
             if p not in out and form(p) in gone:
                 out[p] = (gone[form(p)], how)
     return out
-
-
-def _form(path: str) -> str:
-    return unicodedata.normalize("NFC", path)
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()

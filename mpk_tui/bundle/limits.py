@@ -45,6 +45,10 @@ SECTION = Limits(bin_bytes=BLOB_BYTES, nodes=NODES)
 """A section's content: the profile's own limits."""
 
 
+FUTURE_MS = 24 * 3600 * 1000
+"""What is signed may be dated this far ahead of the verifier's clock."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What one verification accepts; each field is the format's limit unless somebody chose another.

@@ -46,7 +46,7 @@ def check(items: Items, seq: int) -> tuple[str, ...]:
         notices.append("the last log entry is withheld: whether it is the export could not be checked")
     elif final["act"] != EXPORT:
         raise MalformedError("does not end with the export", where=f"log[{len(entries) - 1}]")
-    elif final["params"].get("seq") != seq:
+    elif type(final["params"].get("seq")) is not int or final["params"]["seq"] != seq:  # neither true nor 1.0 is 1
         raise MalformedError(f"its export is not that of bundle number {seq}", where=f"log[{len(entries) - 1}]")
     if backwards:
         notices.append(f"time runs backwards in the log at entry {', '.join(map(str, backwards[:10]))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import msgpack
@@ -139,7 +140,11 @@ class Manifest:
 
     def section(self, section_id: str) -> SectionEntry | None:
         """The entry of a section, or None."""
-        return next((s for s in self.sections if s.id == section_id), None)
+        return self._by_id.get(section_id)
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, SectionEntry]:
+        return {s.id: s for s in self.sections}
 
     @property
     def newer(self) -> bool:
@@ -271,7 +276,7 @@ def parse(payload: bytes, bounds: Bounds = DEFAULT) -> Manifest:
         ),
         tuple(value["crit"]),
         version,
-        tuple(reading.unknown),
+        reading.passed_over,
     )  # fmt: skip
     _rules(manifest, where)
     return manifest

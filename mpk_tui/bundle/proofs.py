@@ -16,7 +16,7 @@ from mpk_tui.bundle.manifest import SECTION_ID, Manifest
 from mpk_tui.bundle.outcome import CODES, ON_REQUEST, SHOWN, SignerReport, Word
 from mpk_tui.bundle.run import Run
 from mpk_tui.bundle.schema import Check, Reading, binary, digest, integer, listing, row, text
-from mpk_tui.bundle.sections import TENSOR
+from mpk_tui.bundle.sections import TENSOR, check_manifest
 from mpk_tui.bundle.signers import check_signatures, report, standing
 from mpk_tui.bundle.suites import verifiable
 from mpk_tui.bundle.trust import TrustStore
@@ -195,6 +195,7 @@ def _steps(run: Run, data: bytes, store: TrustStore, now: int) -> ProofOutcome:
     run.bundle_id = dsse.bundle_id(proof.payload)
     if not verifiable(body.suite):
         raise UnsupportedError(f"signatures of suite {body.suite} cannot be checked here", where="manifest.suite")
+    check_manifest(body)
     checked = check_signatures(dsse.pae(proof.payload_type, proof.payload), proof.signatures, body.signers, store)
     faults = list(checked.faults)
     if not faults:

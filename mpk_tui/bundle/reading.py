@@ -74,7 +74,7 @@ def read_sections(
                 len(withheld), items=withheld,
             )
         )  # fmt: skip
-    run.notices += [f"not understood (written by a newer version): {place}" for place in reading.unknown]
+    run.notices += [f"not understood (written by a newer version): {place}" for place in reading.passed_over]
 
 
 def _missing(run: Run, entry: SectionEntry, beside: Beside) -> None:

@@ -19,9 +19,10 @@ from mpk_tui.bundle.filematch import NONE, FilesFound, Lists, compare_files, fir
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.verify import with_checkpoint
 from mpk_tui.canonical import encode
-from mpk_tui.checkpoint.folder import list_folder
+from mpk_tui.checkpoint.folder import INDEX, list_folder
 from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.open import open_checkpoint
+from mpk_tui.checkpoint.weights import find_weights, models
 from mpk_tui.errors import LimitError, MalformedError, StorageError, UnstableFileError, UnsupportedError, UsageError
 from mpk_tui.fingerprint.hashing import Hashes, hash_checkpoint, tensor_root
 from mpk_tui.progress import CancelToken, Report, silent
@@ -162,20 +163,40 @@ def _is_link(path: Path, where: str | None) -> bool:
     )
 
 
+def _check_index(checkpoint: Checkpoint) -> None:
+    """Refuse a folder whose index says something that cannot be followed: what others load from it is not known.
+
+    Raises:
+        MalformedError: The index is a link, is no map of tensors to files here, or none of its files is here.
+    """
+    if checkpoint.path != checkpoint.root or not checkpoint.format.startswith("safetensors"):
+        return
+    top = {e.path: e for e in checkpoint.files if "/" not in e.path and e.kind != "dir"}
+    for model in models(checkpoint.root, top):
+        if model.index_name == INDEX and model.error is not None:
+            raise MalformedError(f"its index cannot be followed ({model.error.what})", where=INDEX)
+
+
 def _open(path: Path, notices: list[str], cancel: CancelToken | None) -> Checkpoint:
     try:
-        return open_checkpoint(path, cancel)
+        made = open_checkpoint(path, cancel)
+        _check_index(made)
+        return made
     except MalformedError as error:
-        # A folder with a shard missing is no checkpoint, but what is there can still be compared tensor by tensor.
+        # A folder with a shard missing is no checkpoint, but what is there can still be compared tensor by tensor: the
+        # shards that the index names (or that their numbers say belong together), and no other files.
         if not path.is_dir():
             raise
         files = list_folder(path, cancel)
-        shards = [f.path for f in files if "/" not in f.path and f.path.endswith(".safetensors") and f.kind == "file"]
-        if not shards:
+        model = find_weights(path, files, partial=True)
+        if model.kind != "safetensors" or not model.missing:
             raise
+        shards = model.weights
         parts = [open_checkpoint(path / shard, cancel) for shard in shards]
         tensors = {name: t for part in parts for name, t in part.tensors.items()}
         if len(tensors) != sum(len(part.tensors) for part in parts):
+            raise
+        if model.index is not None and any(model.index.get(n) != t.file for n, t in tensors.items()):
             raise
         notices.append(f"not a complete checkpoint ({error.what}); the shards that are there were compared")
         ordered = {n: tensors[n] for n in sorted(tensors, key=lambda n: n.encode("utf-8", "surrogatepass"))}

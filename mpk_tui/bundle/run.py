@@ -17,6 +17,7 @@ from mpk_tui.bundle.outcome import (
     SignerReport,
     Word,
 )
+from mpk_tui.bundle.trust import GIVEN_KEY
 from mpk_tui.records import dataclass, field
 
 
@@ -28,6 +29,7 @@ class Run:
         found: What speaks against VALID: the word, and why.
         notices: What a person should know besides.
         dissent: Trusted people who dissent, for the words beside the verdict.
+        waiting: Declared signatures are missing, and nothing else is wrong with the signatures.
     """
 
     found: list[tuple[Word, str]] = field(default_factory=list)
@@ -38,6 +40,7 @@ class Run:
     sections: list[SectionReport] = field(default_factory=list)
     endorsed: list[EndorsementReport] = field(default_factory=list)
     dissent: list[str] = field(default_factory=list)
+    waiting: bool = False
     pairs: tuple[PairReport, ...] = ()
     contradictions: tuple[str, ...] = ()
     content: dict[str, Any] = field(default_factory=dict)
@@ -79,10 +82,14 @@ class Run:
         people = ", ".join(s.person for s in self.signers if s.state == "trusted" and s.person)
         why = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
         dissent = f" Against it: {'; '.join(self.dissent)}." if self.dissent else ""
+        whose = "with the key that you gave" if people == GIVEN_KEY else f"by {people}, whom you trust"
         if word is Word.VALID:
-            return f"Signed by {people}, whom you trust; complete.{dissent} {MEANING}"
+            return f"Signed {whose}; complete.{dissent} {MEANING}"
         if word is Word.PARTIAL:
-            return f"Signed by {people}, whom you trust; not complete: {why}.{dissent} {MEANING}"
+            return (
+                f"Signed {whose}; not complete: {why}.{dissent} What is here is intact; this does not endorse the "
+                "conclusion."
+            )
         if word is Word.UNTRUSTED:
             keys = ", ".join(k.hex()[:16] + "…" for s in self.signers for k in s.keyids if s.state != "ignored")
             return f"Consistent with key {keys}, but not trusted by you: {why}.{dissent}"
@@ -90,6 +97,8 @@ class Run:
             return f"Signed and intact, but not to be relied on: {why}.{dissent}"
         if word is Word.INCONSISTENT:
             return f"Signed and intact, but the verdict does not follow from what the bundle holds: {why}.{dissent}"
+        if word is Word.ALTERED and self.waiting:
+            return f"Not everybody who is declared has signed, or a signature was taken out: {why}."
         if word is Word.ALTERED:
             return f"The bytes differ from what was signed; by what cause is unknown: {why}."
         if word is Word.LIMIT:

@@ -15,6 +15,8 @@ from mpk_tui.bundle.limits import DEFAULT, Bounds, Named
 from mpk_tui.errors import LimitError, MalformedError
 from mpk_tui.records import dataclass, field
 
+MOST_TOLD = 100
+
 
 @dataclass
 class Reading:
@@ -22,13 +24,27 @@ class Reading:
 
     Attributes:
         newer: The record was written by a newer minor version: fields that we do not know are noted, not refused.
-        unknown: Places of those fields.
+        unknown: Places of the first `MOST_TOLD` of those fields.
+        more: How many there are beyond them.
         bounds: What replaces the format's named limits.
     """
 
     newer: bool = False
     unknown: list[str] = field(default_factory=list)
+    more: int = 0
     bounds: Bounds = DEFAULT
+
+    def pass_over(self, where: str, name: str) -> None:
+        """Note a field that is not known: a section may hold millions, and nobody reads more than the first."""
+        if len(self.unknown) < MOST_TOLD:
+            self.unknown.append(f"{where}.{name}")
+        else:
+            self.more += 1
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """What was passed over, in words."""
+        return (*self.unknown, *([f"{self.more} more fields"] if self.more else []))
 
     def widest(self, most: int) -> int:
         """The larger of the format's limit and the one that replaces it: for numbers that only declare a size."""
@@ -210,7 +226,7 @@ def record(fields: Mapping[str, Check], optional: tuple[str, ...] = ()) -> Check
             if name not in fields:
                 if not reading.newer:
                     raise MalformedError(f"unknown field {name!r}", where=where)
-                reading.unknown.append(f"{where}.{name}")
+                reading.pass_over(where, name)
         for name, inner in fields.items():
             if name in value:
                 inner(value[name], f"{where}.{name}", reading)

@@ -267,6 +267,10 @@ def _checkpoint(where: str, value: dict[str, Any]) -> None:
             raise MalformedError("needs either path or path_b", where=f"{where}.files[{n}]")
         if "path_b" in entry and _is_text(entry["path_b"]):
             raise MalformedError("path_b is for names that are not UTF-8", where=f"{where}.files[{n}]")
+        if "link_b" in entry and (entry["link"] is not None or _is_text(entry["link_b"])):
+            raise MalformedError(
+                "link_b is for links that are not UTF-8, beside a link of nil", where=f"{where}.files[{n}]"
+            )
         seen.append(entry.get("path_b", entry.get("path")))
     _unique(f"{where}.files", seen, "path")
 

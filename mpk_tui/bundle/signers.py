@@ -23,6 +23,7 @@ class Checked:
         bad: Ids of declared signers of whom one is missing or bad, with ``missing`` or ``bad``.
         ignored: Signatures by keys that are neither declared nor in the store.
         beside: Good signatures of store keys that nobody declared.
+        waiting: Signatures are missing and nothing else is wrong: the file waits for somebody, or was stripped.
     """
 
     faults: tuple[str, ...]
@@ -30,6 +31,7 @@ class Checked:
     bad: Mapping[str, str]
     ignored: tuple[bytes, ...]
     beside: tuple[bytes, ...]
+    waiting: bool = False
 
 
 def check_signatures(
@@ -41,6 +43,7 @@ def check_signatures(
     good: list[Signer] = []
     bad: dict[str, str] = {}
     seen: set[bytes] = set()
+    absent = 0
     for signer in declared:
         for key in signer.keys:
             seen.add(key.keyid)
@@ -48,6 +51,7 @@ def check_signatures(
             # The id commits to algorithm and bytes, so the store's key under this id is this key.
             known = store.find(key.keyid)
             if sig is None:
+                absent += 1
                 bad.setdefault(signer.id, "missing")  # of two keys, a bad signature outweighs a missing one
                 faults.append(f"the {NAMES[key.alg]} signature of {signer.id} (key {key.keyid.hex()[:16]}…) is missing")
             elif not (known[1].key if known else key).verifies(sig, message):
@@ -69,7 +73,8 @@ def check_signatures(
             beside.append(keyid)
         else:
             faults.append(f"a signature under the key of {known[0].name} ({keyid.hex()[:16]}…) does not fit")
-    return Checked(tuple(faults), tuple(good), bad, tuple(ignored), tuple(beside))
+    waiting = 0 < absent == len(faults)
+    return Checked(tuple(faults), tuple(good), bad, tuple(ignored), tuple(beside), waiting)
 
 
 @dataclass(frozen=True)

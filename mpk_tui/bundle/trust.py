@@ -7,11 +7,14 @@ two.  Everything is checked when a store is put together, so that no verificatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from mpk_tui.bundle.suites import SUITES, PublicKey
 from mpk_tui.errors import UsageError
 from mpk_tui.records import dataclass, field, replace
 
+GIVEN_KEY = "the given key"
+"""Name of the one person whom ``--key`` stands for."""
 ANY = "*"
 """As a granted role: every role.  In a policy: a person of any role."""
 REASONS = ("superseded", "left", "compromised")
@@ -173,11 +176,12 @@ class TrustStore:
 
     def find(self, keyid: bytes) -> tuple[Person, TrustedKey] | None:
         """The person and key behind a key id."""
-        for person in self.people:
-            for trusted in person.keys:
-                if trusted.key.keyid == keyid:
-                    return person, trusted
-        return None
+        return self._owners.get(keyid)
+
+    @cached_property
+    def _owners(self) -> Mapping[bytes, tuple[Person, TrustedKey]]:
+        # A store may hold ten thousand keys, and a bundle with all its endorsements asks for thousands.
+        return {trusted.key.keyid: (person, trusted) for person in self.people for trusted in person.keys}
 
     def stale(self, now: int) -> bool:
         """Whether this is a signed store that has expired by ``now``."""
@@ -192,6 +196,6 @@ class TrustStore:
         return self if self.edition is None else self.of_edition(replace(self.edition, stale_allowed=True))
 
 
-def single_key(*keys: PublicKey, name: str = "the given key") -> TrustStore:
+def single_key(*keys: PublicKey, name: str = GIVEN_KEY) -> TrustStore:
     """A store of one person in any role, with one key or the keys of an s2 identity: what ``verify --key`` means."""
     return TrustStore((Person("key", name, frozenset({ANY}), tuple(TrustedKey(k) for k in keys)),))

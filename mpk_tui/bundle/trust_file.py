@@ -48,8 +48,6 @@ MOST_HOLDERS = 8
 """Two roots of eight holders with two keys each fill the 32 signatures of an envelope: every root can be replaced."""
 MOST_PEOPLE = limits.SECTIONS
 FIRST = 1
-FUTURE_MS = 24 * 3600 * 1000
-"""A store may be dated this far ahead of the clock of the machine that accepts it."""
 _ALGORITHMS = 2
 _WHERE = "trust store"
 
@@ -274,7 +272,7 @@ def _read(payload: bytes, signatures: tuple[Signature, ...]) -> TrustFile:
     _rules(value, body)
     edition = Edition(body.seq, sha256(pae(TRUST_TYPE, payload)), body.expires, root.fingerprint)
     store = TrustStore(people, policy, body.created, edition)
-    return TrustFile(body, payload, signatures, tuple(reading.unknown), store)
+    return TrustFile(body, payload, signatures, reading.passed_over, store)
 
 
 def _rules(value: dict[str, Any], body: Body) -> None:
@@ -434,7 +432,7 @@ def check_successor(current: TrustFile, offered: TrustFile, now: int, where: str
 
 
 def _not_ahead(file: TrustFile, now: int, where: str) -> None:
-    if file.body.created > now + FUTURE_MS:
+    if file.body.created > now + limits.FUTURE_MS:
         raise TrustStoreError(
             f"is dated {day(file.body.created)}, in this machine's future", where=where, hint="Set the clock"
         )

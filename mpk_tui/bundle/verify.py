@@ -26,7 +26,7 @@ from typing import Any
 from mpk_tui.bundle import consistency, dsse, envelope, manifest, sections
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.endorsed import read_endorsements
-from mpk_tui.bundle.limits import DEFAULT, Bounds
+from mpk_tui.bundle.limits import DEFAULT, FUTURE_MS, Bounds
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.bundle.outcome import Outcome, SignerReport, Word
 from mpk_tui.bundle.reading import Beside, check_log, check_references, read_sections
@@ -37,9 +37,6 @@ from mpk_tui.bundle.suites import verifiable
 from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.errors import LimitError, MalformedError, MpkError, UnsupportedError
 from mpk_tui.records import dataclass, replace
-
-FUTURE_MS = 24 * 3600 * 1000
-"""A bundle may be dated this far ahead of the verifier's clock."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +119,7 @@ def _steps(run: Run, data: bytes, asked: TrustStore | None, now: int, expected: 
     checked = check_signatures(dsse.pae(sealed.payload_type, sealed.payload), sealed.signatures, body.signers, store)
     if not (draft and "bad" not in checked.bad.values()):
         run.found += [(Word.ALTERED, fault) for fault in checked.faults]
+        run.waiting = checked.waiting
     if run.altered:
         # The list of sections is not the signed one either: nothing that hangs on it is looked into.
         run.signers = [report(s, checked, standing(s, body.created, now, store, {})) for s in body.signers]

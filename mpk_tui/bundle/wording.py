@@ -69,8 +69,8 @@ def as_record(
             for e in outcome.endorsements
         ],
         "pairs": [_pair(p) for p in outcome.pairs] if contents is not None else [],
-        "contradictions": list(outcome.contradictions),
-        "notices": list(outcome.notices),
+        "contradictions": list(outcome.contradictions) if contents is not None else [],
+        "notices": notices(outcome, shown=contents is not None),
         "checkpoint": [dict(c) for c in outcome.checkpoint],
         "earlier": [dict(e) for e in outcome.earlier],
         "rerun": [dict(r) for r in outcome.rerun],
@@ -143,9 +143,16 @@ def lines(
         out += ["", *_rerun_lines(record)]
     for record in outcome.earlier:
         out += ["", f"earlier {record['path']}: {record['result']}", f"  {record['sentence']}"]
-    if outcome.notices:
-        out += ["", "Notices:", *(f"  {n}" for n in outcome.notices)]
+    told = notices(outcome, shown=contents is not None)
+    if told:
+        out += ["", "Notices:", *(f"  {n}" for n in told)]
     return [*out, "", outcome.words]
+
+
+def notices(outcome: Outcome, *, shown: bool) -> list[str]:
+    """Notices that may be told; contradictions quote what the bundle says, and are left out where it is not shown."""
+    quoting = frozenset[str]() if shown else frozenset(outcome.contradictions)
+    return [n for n in outcome.notices if n not in quoting]
 
 
 def _summary(contents: Contents, outcome: Outcome) -> list[str]:

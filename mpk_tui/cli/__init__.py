@@ -11,10 +11,12 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 from mpk_tui import __version__
 from mpk_tui.cli.output import narrate
 from mpk_tui.errors import CancelledError, ExitCode, MpkError
+from mpk_tui.text import clean
 
 # Command -> one line of help.  The module is mpk_tui.cli.<command>, with _ for -.
 COMMANDS = {
@@ -44,6 +46,14 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         except (OSError, ValueError):
             columns = 0
         super().__init__(prog, width=max(columns or 80, 40) - 2)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats what it did not understand, and a file name that a shell put there may steer a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, escaped, and exit with 2."""
+        super().error(clean(message, 1000))
 
 
 def _usage() -> str:
@@ -100,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
                     break
     try:
         module = importlib.import_module(f"mpk_tui.cli.{name.replace('-', '_')}")
-        parser = argparse.ArgumentParser(
+        parser = _Parser(
             prog=f"mpk-tui {name}",
             description=module.__doc__,
             formatter_class=_Help,
@@ -117,6 +127,15 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         narrate(f"mpk-tui {name}: {CancelledError().diagnosis()}")
         return ExitCode.INTERRUPTED
+    except ModuleNotFoundError as error:
+        # An installation that only verifies has no NumPy and no model reader; a fault of ours stays a traceback.
+        if (error.name or "").partition(".")[0] not in ("gguf", "numpy", "textual"):
+            raise
+        narrate(
+            f"mpk-tui {name}: needs {error.name}, which is not installed here: this installation is for verifying. "
+            "docs/air-gap.md says how to install all of it"
+        )
+        return ExitCode.INTERNAL
     except BrokenPipeError:
         # The reader went away: say nothing, and keep the interpreter from complaining at shutdown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -71,7 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_isolation(p)
     p.add_argument("--json", action="store_true")
     p = add("evidence", "add or remove an item of evidence, or list all", pair=True)
-    p.add_argument("--kind", choices=KINDS)
+    p.add_argument(
+        "--kind", choices=KINDS,
+        help="a: official documentation; b: checkpoint verification; c: peer-reviewed analysis; "
+        "context: supports nothing; denial: by the author",
+    )  # fmt: skip
     p.add_argument("--supports", action="append", default=[], metavar="QUESTION")
     p.add_argument("--opposes", action="append", default=[], metavar="QUESTION")
     p.add_argument("--source", default="")

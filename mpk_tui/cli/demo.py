@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from mpk_tui.cli.output import emit, progress_bar
-from mpk_tui.errors import ExitCode
+from mpk_tui.errors import CancelledError, ExitCode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,13 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out
     demo.prepare(out)
     emit(f"A whole case in {out}, on the checkpoints {', '.join(demo.CHECKPOINTS)}")
-    demo.run_case(out, emit, progress_bar())
-    sealed = seal(out, emit, progress_bar())
+    try:
+        demo.run_case(out, emit, progress_bar())
+        sealed = seal(out, emit, progress_bar())
+    except (CancelledError, KeyboardInterrupt):
+        raise CancelledError(
+            f"stopped on request; what was done until then lies in {out}, and the next demo there replaces it"
+        ) from None
     key = public_path(out / demo.KEYS / KEY)
     emit()
     emit(f"Verify it yourself:  {_program()} verify {_quoted(out / demo.BUNDLE)} --key {_quoted(key)}")

@@ -57,24 +57,24 @@ def show(found: Checked) -> None:
     s, made = found.statement, found.file
     size = f" of {s.shard_size} bytes" if s.shard_size else ""
     counted = f"{len(s.files)} file{'' if len(s.files) == 1 else 's'}"
-    emit(f"{made.where}  (sha256 {made.sha256}, by {made.method})")
-    emit(f"model {s.model} as the signer calls it: {counted}, {s.method}{size}, {s.algorithm}")
-    emit(f"signature: {found.signing.sentence}")
+    emit(f"{made.where}  (sha256 {made.sha256}, by {made.method})", fold=True)
+    emit(f"model {s.model} as the signer calls it: {counted}, {s.method}{size}, {s.algorithm}", fold=True)
+    emit(f"signature: {found.signing.sentence}", fold=True)
     if found.signing.keyid:
-        emit(f"  key {found.signing.keyid}")
+        emit(f"  key {found.signing.keyid}", fold=True)
     for c in found.signing.chain:
-        emit(f"  certificate {c.subject}, issued by {c.issuer}, sha256 {c.sha256}")
+        emit(f"  certificate {c.subject}, issued by {c.issuer}, sha256 {c.sha256}", fold=True)
     for sentence in found.signing.validity.sentences() if found.signing.validity else ():
-        emit(f"  {sentence}")
+        emit(f"  {sentence}", fold=True)
     for notice in (*made.notices, *s.notices, *found.signing.notices, *found.compared.notices):
-        emit(f"note: {notice}")
+        emit(f"note: {notice}", fold=True)
     for path in found.compared.same:
-        emit(f"same      {path}")
+        emit(f"same      {path}", fold=True)
     for word, items in (
         ("changed", found.compared.changed), ("missing", found.compared.missing),
         ("unable", found.compared.not_comparable), ("extra", found.compared.extra),
     ):  # fmt: skip
         for item in items:
-            emit(f"{word:<9} {item.path}  ({item.note})")
-    emit(MEANING)
-    emit(found.sentence)
+            emit(f"{word:<9} {item.path}  ({item.note})", fold=True)
+    emit(MEANING, fold=True)
+    emit(found.sentence, fold=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from mpk_tui.progress import Progress, Report, silent
-from mpk_tui.text import clean, size
+from mpk_tui.text import clean, folded, size
 
 
 def emit_json(record: dict[str, Any]) -> None:
@@ -16,9 +16,23 @@ def emit_json(record: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False) + "\n")
 
 
-def emit(line: str = "") -> None:
-    """Print one line of data, escaped."""
-    sys.stdout.write(clean(line, 4000) + "\n")
+def emit(line: str = "", *, fold: bool = False, most: int = 4000) -> None:
+    """Print one line of data, escaped.
+
+    Args:
+        line: Anything.
+        fold: It holds a stranger's sentences: a terminal must not break it so that a part looks like a line of ours.
+        most: Characters after which it is cut, and said to be.
+    """
+    shown = clean(line, most)
+    sys.stdout.write((_folded(shown, sys.stdout) if fold else shown) + "\n")
+
+
+def _folded(line: str, stream: TextIO) -> str:
+    try:
+        return folded(line, os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):  # no terminal, or a stream without a descriptor: the line as it is
+        return line
 
 
 def narrate(line: str) -> None:

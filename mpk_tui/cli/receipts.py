@@ -37,9 +37,9 @@ def log_file(args: argparse.Namespace) -> Path | None:
 
 def default_file() -> Path:
     """The log in the user's data folder, beside the trust store."""
-    from mpk_tui.keys.store import default_folder
+    from mpk_tui.keys.store import default_receipts
 
-    return default_folder().parent / NAME
+    return default_receipts()
 
 
 def history(path: Path | None) -> History:

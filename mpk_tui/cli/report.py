@@ -23,9 +23,10 @@ from pathlib import Path
 from mpk_tui.bundle.loading import read_bundle
 from mpk_tui.bundle.outcome import ON_REQUEST, Outcome, Word
 from mpk_tui.bundle.trust import TrustStore
-from mpk_tui.bundle.verify import verify
+from mpk_tui.bundle.verify import Expected, verify
 from mpk_tui.bundle.wording import verdict_line
 from mpk_tui.cli.output import emit, narrate
+from mpk_tui.cli.receipts import default_file, history
 from mpk_tui.cli.verify import trust_from
 from mpk_tui.errors import CancelledError, LimitError, MpkError, StorageError, UsageError
 from mpk_tui.files import write_file
@@ -42,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="format, where the ending of FILE does not tell it")
     parser.add_argument("--artifact", metavar="ID", default="", help="for hash lists: which artifact")
     whom = parser.add_mutually_exclusive_group()
-    whom.add_argument("--trust", type=Path, metavar="DIR", help="trust store (default: the one in your data folder)")
+    whom.add_argument(
+        "--trust", type=Path, metavar="PATH",
+        help="trust store: a folder, or a signed store (default: the one in your data folder)",
+    )  # fmt: skip
     whom.add_argument("--key", type=Path, metavar="PEM", help="believe this public key alone, in any role")
     parser.add_argument(
         "--show-untrusted", action="store_true", help="export the content even if it is not to be relied on"
@@ -85,7 +89,8 @@ def _export(args: argparse.Namespace, chosen: Format) -> Outcome:
         data = read_bundle(args.bundle)
     except LimitError as error:
         return Outcome(Word.LIMIT, error.diagnosis())
-    outcome = verify(data, store, now)
+    # An older bundle than one that was verified here is no better for being exported.
+    outcome = verify(data, store, now, Expected(history=history(default_file())))
     source = _source(args, data, outcome, store, now)
     if source is None:
         narrate("nothing was exported")

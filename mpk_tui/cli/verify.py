@@ -2,9 +2,13 @@
 
 Whom you believe comes from your own trust store (--trust, or the one in your data folder), or is one key (--key).  A
 store is a folder of people, or a signed store as a file; where a signed one is installed, it counts.
-The last line is always VERDICT <word> <code>, and the code is the exit code.  VALID means: signature and contents
-intact; this does not endorse the conclusion.  A deleted endorsement, or a newer bundle that is kept from you, cannot
-be seen from one file.
+The last line is always VERDICT <word> <code>, and the code is the exit code.
+
+VALID means: signature and contents intact, by people whom you believe.  It does not endorse the conclusion; findings
+are the signers' claims, and derivation is not a licensing question.  Times in a bundle and in endorsements are claims
+of those who signed.  A revocation is known here only if your trust store has it: the store's date is printed beside
+the verdict, and with --key there is none.  A deleted endorsement, a dissent too, or a newer bundle that is kept from
+you, cannot be seen from one file.
 
 With --checkpoint (repeatable) checkpoints are hashed again and held against the bundle, and two questions are answered
 apart: are these the weights (by name and bytes, whatever files they lie in), and is this the folder.  A file that was
@@ -138,7 +142,7 @@ def show(outcome: Outcome, store: TrustStore, *, json: bool, untrusted: bool) ->
         narrate(wording.verdict_line(outcome))
         return
     for line in wording.lines(outcome, untrusted=untrusted, dated=store.dated, edition=store.edition):
-        emit(line)
+        emit(line, fold=True)
     if store.edition is not None and store.edition.given:
         from mpk_tui.keys.words import words
 

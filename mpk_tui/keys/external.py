@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpk_tui import canonical
 from mpk_tui.bundle import limits, trust_file
 from mpk_tui.bundle import manifest as manifests
 from mpk_tui.bundle.dsse import BUNDLE_TYPE, ENDORSEMENT_TYPE, TRUST_TYPE, pae
@@ -85,15 +86,30 @@ def parse_request(data: bytes, where: str) -> Request:
     if kind == BUNDLE_TYPE:
         manifest = manifests.parse(body)
         check_manifest(manifest)
-        return Request(data, manifest)
+        return _understood(Request(data, manifest), body, where)
     if kind == ENDORSEMENT_TYPE:
-        return Request(data, _endorsement(body, where))
+        return _understood(Request(data, _endorsement(body, where)), body, where)
     if kind == TRUST_TYPE:
-        return Request(data, trust_file.unsigned(body, where))
+        return _understood(Request(data, trust_file.unsigned(body, where)), body, where)
     raise UnsupportedError(
         f"asks for a signature of {kind!r}", where=where,
         hint="Bundles, endorsements and trust stores are signed, nothing else",
     )  # fmt: skip
+
+
+def _understood(request: Request, body: bytes, where: str) -> Request:
+    """A reader may pass over what a newer minor version added; nobody signs what could not be shown.
+
+    Raises:
+        UnsupportedError: The body is of a newer minor version.
+    """
+    minor = canonical.decode(body, limits.MANIFEST, where=where)["v"][1]
+    if minor > 0:
+        raise UnsupportedError(
+            f"is of version 1.{minor}: it may hold what this program cannot show", where=where,
+            hint="Sign it with the version of mpk-tui that wrote it",
+        )  # fmt: skip
+    return request
 
 
 def _endorsement(body: bytes, where: str) -> Endorsement:

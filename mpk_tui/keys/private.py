@@ -41,7 +41,10 @@ SCRYPT_N, SCRYPT_R, SCRYPT_P = 1 << 17, 8, 1
 PBKDF2_ROUNDS = 1_000_000
 MOST_MEMORY = 1 << 30
 MOST_ROUNDS = 10_000_000
-_PEM = re.compile(rb"\s*-----BEGIN (ENCRYPTED PRIVATE KEY|PRIVATE KEY)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----\s*\Z")
+# Possessive, because a file of nothing but white space would otherwise be tried in every way of dividing it.
+_PEM = re.compile(
+    rb"\s*+-----BEGIN (ENCRYPTED PRIVATE KEY|PRIVATE KEY)-----\s++([A-Za-z0-9+/=\s]++)-----END \1-----\s*+\Z"
+)
 
 
 class SigningKey:

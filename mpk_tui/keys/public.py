@@ -20,7 +20,8 @@ MOST_BYTES = 64 << 10
 BEGIN = b"-----BEGIN PUBLIC KEY-----"
 END = b"-----END PUBLIC KEY-----"
 SECOND_HALF = ".ml-dsa-65"
-_PEM = re.compile(re.escape(BEGIN) + rb"\s+([A-Za-z0-9+/=\s]+)" + re.escape(END))
+# Possessive, because a file of nothing but white space would otherwise be tried in every way of dividing it.
+_PEM = re.compile(re.escape(BEGIN) + rb"\s++([A-Za-z0-9+/=\s]++)" + re.escape(END))
 _SSH_LINE = re.compile(rb"(?P<type>[a-z0-9@.-]+)[ \t]+(?P<blob>[A-Za-z0-9+/]+={0,2})(?:[ \t][^\r\n]*)?[\r\n]*")
 _SSH_TYPES = (b"ssh-", b"ecdsa-", b"sk-")
 SSH_ED25519 = b"ssh-ed25519"

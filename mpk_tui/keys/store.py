@@ -53,6 +53,11 @@ def default_folder() -> Path:
     return Path(user_data_dir("mpk-tui", appauthor=False), "trust")
 
 
+def default_receipts() -> Path:
+    """What a verifier wrote down of earlier verifications, beside the store (`mpk_tui.bundle.receipt_log`)."""
+    return default_folder().parent / "receipts.jsonl"
+
+
 def load(folder: Path) -> TrustStore:
     """Read a store; a folder without people is an empty one.
 

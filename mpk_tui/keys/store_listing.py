@@ -123,7 +123,11 @@ def changes(before: TrustFile, after: TrustFile) -> list[str]:
     for i in sorted(old.keys() & new.keys()):
         if old[i] != new[i]:
             revoked = {t.key.keyid for t in new[i].keys if t.revoked} - {t.key.keyid for t in old[i].keys if t.revoked}
-            more = f": {len(revoked)} key(s) revoked" if revoked else ""
+            back = {t.key.keyid for t in old[i].keys if t.revoked} - {t.key.keyid for t in new[i].keys if t.revoked}
+            said = [f"{len(revoked)} more revoked"] if revoked else []
+            if back:
+                said.append(f"REVOCATION OF {len(back)} TAKEN BACK: believed again, or gone from the store")
+            more = f": {', '.join(said)}" if said else ""
             out.append(f"changed  {new[i].name} ({i}){more}")
     if before.body.policy != after.body.policy:
         out.append("changed  the policy")

@@ -61,7 +61,7 @@ class Certificate:
         is_ca: Marked as a CA that may sign certificates.
         path_length: Greatest number of CAs below it, or None for any.
         may_sign: May sign other data than certificates: key usage ``digitalSignature``, or without a key usage the
-            extended one ``codeSigning``.
+            extended one ``codeSigning``; and no extended usage that is for other purposes only.
         unknown: Critical extensions that are not understood here.
         names: Alternative names that are e-mail addresses or URIs.
     """
@@ -134,7 +134,10 @@ def _certificate(made: x509.Certificate) -> Certificate:
             names += value.get_values_for_type(x509.UniformResourceIdentifier)
         if extension.critical and extension.oid not in _UNDERSTOOD:
             unknown.append(extension.oid.dotted_string)
-    may_sign = usage.digital_signature if usage else bool(extended and ExtendedKeyUsageOID.CODE_SIGNING in extended)
+    for_code = bool(extended and ExtendedKeyUsageOID.CODE_SIGNING in extended)
+    # A certificate that lists purposes is for these alone (RFC 5280, section 4.2.1.12): no web server signs models.
+    listed = extended is None or for_code or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in extended
+    may_sign = usage.digital_signature and listed if usage else for_code
     made.public_key()
     return Certificate(
         made, made.fingerprint(hashes.SHA256()).hex(),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mpk_tui.checkpoint.side_files import list_path
 from mpk_tui.errors import UsageError
 from mpk_tui.modelsig.statement import COMPUTED, WHOLE, SignedFile, Statement
 from mpk_tui.progress import CancelToken, Meter, Report, silent
+from mpk_tui.text import folded_name
 
 CHUNK = 4 << 20
 _LANES = 4
@@ -133,6 +133,8 @@ def compare_with(
     if linked:
         notices.append(f"{linked} signed files are links into a Hugging Face cache; what they lead to was hashed")
     equal, sha256 = _equal(statement, signed, todo, root, whole, report, cancel)
+    folders = {p[:n] for p in entries for n, c in enumerate(p) if c == "/"}
+    alike = {folded_name(p): p for p in entries}
     same: list[str] = []
     changed: list[Named] = []
     missing: list[Named] = []
@@ -140,7 +142,8 @@ def compare_with(
     for one in signed:
         entry = entries.get(one.path)
         if entry is None or entry.kind == "dir":
-            missing.append(Named(one.path, _absent(one.path, entries)))
+            why = "a folder has this name" if entry or one.path in folders else _absent(one.path, alike)
+            missing.append(Named(one.path, why))
         elif not readable(entry):
             not_comparable.append(Named(one.path, _unreadable(entry)))
         elif statement.algorithm not in COMPUTED:
@@ -240,15 +243,10 @@ def _shards(
     return text + (" and more" if len(wrong) > 5 else ""), everything.hexdigest() if everything else ""
 
 
-def _absent(path: str, entries: dict[str, FileEntry]) -> str:
-    """Why a signed name is not there, as far as the listing tells."""
-    if path in entries or any(p.startswith(f"{path}/") for p in entries):
-        return "a folder has this name"
-    folded = unicodedata.normalize("NFC", path).casefold()
-    for other in entries:
-        if unicodedata.normalize("NFC", other).casefold() == folded:
-            return f"not there; {other} differs from it in case or Unicode form only"
-    return "not there"
+def _absent(path: str, alike: Mapping[str, str]) -> str:
+    """Why a signed name is not there, as far as the names that are tell: by their folded form."""
+    other = alike.get(folded_name(path))
+    return "not there" if other is None else f"not there; {other} differs from it in case or Unicode form only"
 
 
 def _unreadable(entry: FileEntry) -> str:

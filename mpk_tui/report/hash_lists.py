@@ -34,7 +34,7 @@ class _Row:
 def sha256sums(source: Source) -> Made:
     """``SHA256SUMS`` of one artifact, for ``sha256sum -c`` inside its folder."""
     artifact, listed = _chosen(source)
-    hashed = [f for f in listed if f.sha256 is not None]
+    hashed = [f for f in listed if f.sha256 is not None and _below(f.path)]
     rows = [_Row(f.path.decode("utf-8", "surrogateescape"), f.size, {"sha256": _hex(f)}) for f in hashed]
     notes = _notes(listed, [])
     return _made(source, "", artifact, notes, write_list(rows, "sha256sums"))
@@ -50,10 +50,15 @@ def hashdeep(source: Source) -> Made:
     rows = [
         b"%d,%s,./%s\n" % (f.size, _hex(f).encode("ascii"), f.path)
         for f in listed
-        if f.sha256 is not None and f not in broken
+        if f.sha256 is not None and f not in broken and _below(f.path)
     ]
     head = "%%%% HASHDEEP-1.0\n%%%% size,sha256,filename\n"
     return _made(source, head, artifact, _notes(listed, broken), b"".join(rows))
+
+
+def _below(path: bytes) -> bool:
+    """Whether a name stays below the folder: whoever made the bundle must not choose what else a tool reads."""
+    return not any(part in (b"", b".", b"..") for part in path.split(b"/"))
 
 
 def _hex(f: Listed) -> str:
@@ -78,6 +83,11 @@ def _chosen(source: Source) -> tuple[str, tuple[Listed, ...]]:
 
 def _notes(listed: tuple[Listed, ...], broken: list[Listed]) -> list[str]:
     out = [f"not in the list: {clean(f.shown)} ({f.why_unhashed})" for f in listed if f.sha256 is None]
+    out += [
+        f"not in the list: {clean(f.shown)} (no path below the folder), sha256 {_hex(f)}"
+        for f in listed
+        if f.sha256 is not None and not _below(f.path)
+    ]
     out += [
         f"not in the list: {clean(f.shown)} (hashdeep's format cannot hold a line break in a name), sha256 {_hex(f)}"
         for f in broken

@@ -7,6 +7,7 @@ Python and libraries.  It is believed only if all of these are the ones at hand;
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -87,6 +88,8 @@ def _kept(place: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as f:
+            if not _ours(os.fstat(descriptor)):
+                return None
             record = canonical.decode(f.read(MAX_BYTES), where=str(place))
         sections.SELFTEST(record, "selftest", Reading(newer=False))
     except (OSError, MpkError):
@@ -94,7 +97,14 @@ def _kept(place: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     same = all(record[name] == identity[name] for name in _IDENTITY)
     # What a failed or unfinished run left, and what claims to have passed with a failed check in it, is not believed.
     good = record["passed"] and all(c["passed"] is not False for c in record["checks"])
+    # Nor what asked nothing, or comes from a clock that was ahead: it would be carried in every bundle from now on.
+    good = good and any(c["passed"] for c in record["checks"]) and record["at"] <= time.time_ns() // 1_000_000
     return record if same and good and isinstance(record, dict) else None
+
+
+def _ours(facts: os.stat_result) -> bool:
+    """Whether nobody but this person can have written a file; its content is signed into bundles."""
+    return facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == 0 and facts.st_uid == getattr(os, "getuid", lambda: 0)()
 
 
 def _keep(place: Path, record: Mapping[str, Any]) -> None:

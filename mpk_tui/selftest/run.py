@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mpk_tui.progress import Report, silent
-from mpk_tui.selftest import bundles, digests, reading, signatures, verdicts
+from mpk_tui.selftest import bundles, copies, digests, reading, signatures, trust, verdicts
 from mpk_tui.selftest.check import Check, answered, not_run
 
 Say = Callable[[str], None]
@@ -39,9 +39,9 @@ def selftest(say: Say, report: Report = silent, *, full: bool = False) -> tuple[
 
     part("hashes, trees and the canonical form", lambda: map(answered, digests.questions()))
     part("signatures", signatures.checks)
-    part("bundles", lambda: map(answered, bundles.questions()))
+    part("bundles", lambda: map(answered, [*bundles.questions(), *trust.questions()]))
     part("verdicts", lambda: map(answered, verdicts.questions()))
-    part("checkpoints", reading.checks)
+    part("checkpoints", lambda: [*reading.checks(), *map(answered, copies.questions())])
     part("comparisons", lambda: _comparisons(report, full=False))
     if full:
         part("every byte of a bundle", lambda: [answered(bundles.every_byte(report))])

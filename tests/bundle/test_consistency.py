@@ -117,6 +117,17 @@ def test_trust_comes_before_consistency() -> None:
     assert any("signed label" in n for n in w.check(bad, TrustStore()).notices)
 
 
+def test_a_contradiction_quotes_nothing_where_content_is_not_shown() -> None:
+    from mpk_tui.bundle import wording
+
+    bad = w.sealed(changed(lambda s: verdict(s).update(display="proven by a court")))
+    for store, shown in ((TrustStore(), False), (None, True)):
+        outcome = w.check(bad, store)
+        told = "\n".join(wording.lines(outcome)) + str(wording.as_record(outcome))
+        assert ("proven by a court" in told) is shown
+    assert "proven by a court" in "\n".join(wording.lines(w.check(bad, TrustStore()), untrusted=True))
+
+
 def test_findings_withheld_means_partial_and_says_what_was_not_checked() -> None:
     outcome = w.check(w.without_blob(w.sealed(), "findings"))
     assert outcome.verdict is Word.PARTIAL

@@ -128,3 +128,13 @@ def test_what_was_withheld_does_not_hide_a_fork(change: Callable[[Envelope], Env
     for earlier in (ONE, redact.withhold(ONE, Selection((), (("log", 0),)))):
         assert compare(w.check(change(TWO)), "x", w.check(earlier)).word is None
         assert compare(w.check(change(bundle(1, REWRITTEN, ONE))), "x", w.check(earlier)).word is Word.REPLAY
+
+
+def test_a_dissent_on_an_earlier_bundle_is_told_with_the_later_one() -> None:
+    store = w.trusting(w.person("Anna", ANNA), w.person("Bert", w.BERT))
+    dissenting = w.endorsed(ONE, w.BERT, "dissent", statement="No.")
+    made = held_against(w.check(TWO, store), [("one", w.check(dissenting, store))])
+    assert made.verdict is Word.VALID
+    assert [n for n in made.notices if "Bert (trusted) dissents from the earlier bundle 0 (one)" in n]
+    agreeing = held_against(w.check(TWO, store), [("one", w.check(ONE, store))])
+    assert not any("dissent" in n for n in agreeing.notices)

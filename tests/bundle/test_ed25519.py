@@ -116,3 +116,29 @@ def test_keys_of_other_algorithms_have_no_id_here() -> None:
         with pytest.raises(UnsupportedError):
             _ = PublicKey(alg, bytes(size)).keyid
     assert not PublicKey("ml-dsa-87", bytes(2592)).verifies(bytes(4627), b"m")
+
+
+def encoded(point: ed25519.Point) -> bytes:
+    inverse = pow(point[2], -1, ed25519.P)
+    x, y = point[0] * inverse % ed25519.P, point[1] * inverse % ed25519.P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def test_prime_order_is_what_a_multiplication_by_the_order_says() -> None:
+    """The library's multiplication against ours: points of every coset of the torsion group, and arbitrary strings."""
+    base = ed25519.decompress(bytes([0x58]) + bytes([0x66]) * 31)
+    eighth = ed25519.decompress(ed25519._Y8.to_bytes(32, "little"))
+    assert base is not None
+    assert eighth is not None
+    for n in range(1, 6):
+        for k in range(8):
+            key = encoded(ed25519.add(ed25519.multiply(n, base), ed25519.multiply(k, eighth)))
+            assert ed25519.of_prime_order(key) is (k == 0), (n, k)
+    found = set()
+    for n in range(200):
+        text = hashlib.sha256(b"point %d" % n).digest()
+        point = ed25519.decompress(text)
+        expected = point is not None and ed25519.is_identity(ed25519.multiply(ed25519.L, point))
+        assert ed25519.of_prime_order(text) is expected
+        found.add((point is not None, expected))
+    assert found == {(False, False), (True, False), (True, True)}

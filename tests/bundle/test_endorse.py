@@ -120,6 +120,25 @@ FORGED: dict[str, Callable[[], Envelope]] = {
 }  # fmt: skip
 
 
+def test_a_record_of_redaction_by_a_stranger_counts_for_nothing_whoever_is_named_beside() -> None:
+    """Anna is trusted, Carla signed as well and is not known here: her key id under junk makes nobody somebody."""
+    cut = w.without_blob(w.sealed(None, ANNA, CARLA), "notes")
+    data = {"ids": ["notes"], "reason": "privacy", "authority": "me"}
+    made = w.endorsed(cut, STRANGER, "redaction", data=data)
+    without = "section notes is withheld without a record of who did it"
+    assert without in w.check(made).notices
+    assert without not in w.check(w.endorsed(cut, CARLA, "redaction", data=data)).notices
+    (e,) = made.endorsements
+    message = dsse.pae(dsse.ENDORSEMENT_TYPE, e.body)
+    verdicts = {}
+    for name, sig in (("junk", bytes(64)), ("hers", CARLA.sign(message))):
+        both = tuple(sorted((*e.signatures, Signature(CARLA.public.keyid, sig)), key=lambda s: s.keyid))
+        outcome = w.check(replace(made, endorsements=(SealedEndorsement(e.body, both),)))
+        verdicts[name] = outcome.verdict
+        assert name == "junk" or without in outcome.notices
+    assert verdicts == {"junk": Word.ALTERED, "hers": Word.PARTIAL}
+
+
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_and_moved_endorsements(name: str) -> None:
     assert w.check(FORGED[name](), BOTH).verdict is Word.ALTERED

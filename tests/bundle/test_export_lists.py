@@ -161,3 +161,19 @@ def test_many_notes_are_cut_on_the_screen_and_whole_in_the_list(
     err = capsys.readouterr().err
     assert err.count("note: not in the list: f") == 20
     assert "and 30 more, in the list" in err
+
+
+def test_names_that_leave_the_folder_are_comments(bench: Path) -> None:
+    """A bundle's maker must not have an examiner's sha256sum read what lies elsewhere, or a device for ever."""
+    names = ("/dev/zero", "../elsewhere", "a/../../b", "", "a//b", ".")
+    rows = [w.file_row(name, f"content of {name}") for name in (*names, "plain..txt")]
+    bundle = w.sealed(w.contents(checkpoint__S1=w.checkpoint_section(*rows), locations__S1=None))
+    for format, path in (("sha256sums", bench / "SHA256SUMS"), ("hashdeep", bench / "x.hashdeep")):
+        assert export(bench, bundle, format) == 0
+        lines = path.read_bytes().splitlines()
+        (row,) = (x for x in lines if x and not x.startswith((b"#", b"%")))
+        assert row.endswith(b"plain..txt")
+        told = [x for x in lines if b"no path below the folder" in x]
+        assert [w.sha(f"content of {name}").hex().encode() in x for name, x in zip(names, told, strict=True)] == [
+            True
+        ] * len(names)

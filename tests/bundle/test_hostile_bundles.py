@@ -343,3 +343,9 @@ def test_limits_can_be_told_from_malformed_by_the_reader_alone() -> None:
         envelope.parse(HEAD + b"\xdd\xff\xff\xff\xff")
     with pytest.raises(MalformedError):
         envelope.parse(RAW[:-1])
+
+
+@pytest.mark.parametrize("seq", [False, 0.0])
+def test_the_number_of_an_export_is_an_integer(seq: object) -> None:
+    """Neither false nor 0.0 is 0: other languages tell them apart (rule 6 of the profile)."""
+    assert answer(log(w.log_entry(0, "open"), w.log_entry(1, "export", seq=seq))).verdict is Word.MALFORMED

@@ -12,7 +12,7 @@ import workshop as w
 from keyfiles import key_files
 from workshop import ANNA, BERT
 
-from mpk_tui.bundle import limits
+from mpk_tui.bundle import limits, schema
 from mpk_tui.bundle.limits import DEFAULT, Bounds, bounds
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.verify import verify
@@ -111,3 +111,14 @@ def test_the_format_s_limits_are_integers() -> None:
     assert limits.SIGNATURES == 32
     assert json.dumps(limits.TENSORS) == "1048576"
     assert DEFAULT.of(limits.TENSORS) == DEFAULT.of(1 << 20) == 1 << 20
+
+
+def test_fields_that_are_not_known_are_told_up_to_a_number() -> None:
+    """A newer minor version may add fields to every row; a section of them must not become a million lines."""
+    newer = w.with_manifest(w.sealed(), lambda m: m.update(v=[1, 9]))
+    notes = [{"at": w.CREATED, "who": "Anna", "text": "", "colour": "red", "shape": n} for n in range(400)]
+    outcome = w.check(w.with_section(newer, "notes", notes))
+    told = [n for n in outcome.notices if n.startswith("not understood")]
+    assert outcome.verdict is Word.VALID
+    assert len(told) == schema.MOST_TOLD + 1
+    assert told[-1].endswith(f"{800 - schema.MOST_TOLD} more fields")

@@ -344,3 +344,28 @@ def test_the_command_remembers(
     assert (last["verdict"], last["code"], last["seq"]) == ("REPLAY", 14, 1)
     assert last["bundle"] == dsse.bundle_id(numbered(1).payload).hex()
     assert main(["verify", str(tmp_path / "3.mpkb"), *arguments]) == 0
+
+
+def test_an_older_bundle_is_old_at_every_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What verify calls REPLAY, an export and the workbench must not call VALID."""
+    from mpk_tui.progress import CancelToken, silent
+    from mpk_tui.tui.screens.verify import check
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    key_files(tmp_path, anna=ANNA)
+    for seq in (1, 2):
+        (tmp_path / f"{seq}.mpkb").write_bytes(numbered(seq).to_bytes())
+    old, key = str(tmp_path / "1.mpkb"), str(tmp_path / "anna.pub.pem")
+
+    def doors(name: str) -> list[object]:
+        values = {"bundle": old, "trust": "", "key": key, "checkpoint": ""}
+        return [
+            main(["bundle", "show", old, "--key", key]),
+            main(["report", old, "--key", key, "-o", str(tmp_path / f"{name}.cdx.json")]),
+            check(values)(silent, CancelToken()).verdict,
+        ]
+
+    assert doors("before") == [0, 0, Word.VALID]
+    assert main(["verify", str(tmp_path / "2.mpkb"), "--key", key]) == 0
+    assert doors("after") == [14, 14, Word.REPLAY]
+    assert not (tmp_path / "after.cdx.json").exists()

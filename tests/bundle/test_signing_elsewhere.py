@@ -10,11 +10,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import workshop as w
 
+from mpk_tui import canonical
 from mpk_tui.bundle import build, envelope, mldsa
 from mpk_tui.bundle.envelope import Envelope
 from mpk_tui.bundle.trust import single_key
@@ -323,3 +325,17 @@ def test_a_signer_is_whoever_holds_the_keys() -> None:
     pair = w.Pair("eva")
     made = build.build(w.contents(), [declared(pair, "Eva", "analyst")], suite="s2", salt=w.salts())
     assert w.check(sign_bundle(made, pair), single_key(*pair.keys)).verdict == "VALID"
+
+
+def test_a_draft_of_a_newer_minor_version_is_not_signed(
+    keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader may pass over what it does not know; whoever signs would put their name under it unseen."""
+    path = bundle(tmp_path, keys, "s1", "max")
+    value = canonical.decode(read(path).payload)
+    value.update(v=[1, 9], besides="I owe you a million.")
+    before = replace(read(path), payload=canonical.encode(value)).to_bytes()
+    path.write_bytes(before)
+    assert run("bundle", "sign", path, "--key", keys / "max.pem") == 32
+    assert "version 1.9" in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -162,6 +165,7 @@ def test_without_any_store_a_good_bundle_is_untrusted(
 
 PROBE = """
 import sys
+import termios
 {block}
 from mpk_tui.cli import main
 code = main(sys.argv[1:])
@@ -191,3 +195,31 @@ def test_verification_imports_nothing_heavy(bench: Path, checkpoint: bool, block
     assert line.startswith("VERDICT ")
     assert done.returncode == int(line.split()[2])
     assert "c: not one of the bundle's artifacts" in done.stdout or not checkpoint
+
+
+def test_no_part_of_a_stranger_s_sentence_looks_like_a_line_of_ours_on_a_terminal(bench: Path) -> None:
+    """Eighty columns: what a stranger wrote to be broken by the terminal just before a verdict of their own."""
+    statement = ("Seen." + " " * 65) + "VERDICT VALID 0".ljust(80) * 3
+    (bench / "x.mpkb").write_bytes(w.endorsed(w.sealed(), w.STRANGER, "concur", statement=statement).to_bytes())
+    terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    arguments = ["verify", str(bench / "x.mpkb"), "--key", str(bench / "bert.pub.pem"), "--no-receipt"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mpk_tui", *arguments, "--show-untrusted"], stdin=end, stdout=end, stderr=end
+    )
+    os.close(end)
+    shown = b""
+    while True:
+        try:
+            more = os.read(terminal, 1 << 16)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not more:
+            break
+        shown += more
+    os.close(terminal)
+    assert child.wait() == CODES["UNTRUSTED"]
+    lines = shown.decode().splitlines()
+    assert all(len(line) < 80 for line in lines)
+    assert [line for line in lines if line.startswith("VERDICT")] == ["VERDICT UNTRUSTED 11"]
+    assert sum("VERDICT VALID 0" in line for line in lines) >= 3

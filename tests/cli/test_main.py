@@ -35,6 +35,16 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"mpk-tui {__version__}\n"
 
 
+@pytest.mark.parametrize("arguments", [["verify", "a", "--\x1b[31m\n"], ["bundle", "show", "a", "b\x9b2J"]])
+def test_what_is_not_understood_is_repeated_escaped(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == ExitCode.USAGE
+    err = capsys.readouterr().err
+    assert "unrecognized arguments" in err
+    assert not {"\x1b", "\x9b"} & set(err)
+
+
 @pytest.mark.parametrize("arguments", [["--no-such-option"], ["no-such-command"], ["-x", "compare"]])
 def test_what_cannot_be_understood_is_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == ExitCode.USAGE

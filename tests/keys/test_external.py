@@ -129,3 +129,23 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "s.sig").write_bytes(bytes(8193))
     with pytest.raises(LimitError):
         external.read_signature(tmp_path / "s.sig", S2, EVA.keys)
+
+
+def newer(body: bytes) -> bytes:
+    value = canonical.decode(body)
+    return canonical.encode({**value, "v": [1, 9], "besides": "I owe you a million."})
+
+
+@pytest.mark.parametrize("kind", [dsse.BUNDLE_TYPE, dsse.ENDORSEMENT_TYPE, dsse.TRUST_TYPE])
+def test_what_could_not_be_shown_is_not_asked_for(kind: str) -> None:
+    """A newer minor version may hold fields that this program passes over: readers may, signers must not."""
+    import stores
+
+    bodies = {
+        dsse.BUNDLE_TYPE: w.unsigned().payload,
+        dsse.ENDORSEMENT_TYPE: endorsement(w.ANNA.signer()).split(b" ", 4)[4],
+        dsse.TRUST_TYPE: stores.read(stores.store()).payload,
+    }
+    external.parse_request(dsse.pae(kind, bodies[kind]), "f.pae")
+    with pytest.raises(UnsupportedError, match=r"version 1\.9"):
+        external.parse_request(dsse.pae(kind, newer(bodies[kind])), "f.pae")

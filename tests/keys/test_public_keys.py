@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from mpk_tui.bundle.suites import ED25519, ML_DSA_65, PublicKey
 from mpk_tui.cli import main
 from mpk_tui.errors import KeyFileError
-from mpk_tui.keys.public import fingerprint, parse_public, pem, read_halves, read_public, ssh_line
+from mpk_tui.keys.public import BEGIN, fingerprint, parse_public, pem, read_halves, read_public, ssh_line
 from mpk_tui.keys.words import words
 
 SPKI = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -151,3 +151,10 @@ def test_show_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out) == {
         "schema": "mpk-tui/key/1", "alg": "ml-dsa-65", "keyid": ML.keyid.hex(), "words": words(ML.keyid),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("tail", [b"", b"!", b"-----END", b"-----END PUBLIC KEY----"])
+def test_a_file_of_white_space_is_refused_at_once(tail: bytes) -> None:
+    """Patterns that try every way of dividing it would take minutes."""
+    with pytest.raises(KeyFileError):
+        parse_public(BEGIN + b"\n" * 60_000 + tail, "key.pub.pem")

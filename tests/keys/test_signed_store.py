@@ -22,6 +22,7 @@ from mpk_tui.errors import MalformedError, MpkError, StorageError, TrustStoreErr
 from mpk_tui.keys import signed_store, store
 from mpk_tui.keys.private import public_path
 from mpk_tui.keys.public import pem
+from mpk_tui.keys.store_listing import changes
 from mpk_tui.keys.words import words
 
 NOW = time.time_ns() // 1_000_000
@@ -380,7 +381,7 @@ def test_a_store_is_drafted_signed_and_followed_on_the_command_line(
 
     store.revoke(maker, "Anna", "left")
     assert keys_store("next", "-o", second, "--root", b.public, "--store", maker) == 0
-    assert "1 key(s) revoked" in capsys.readouterr().out
+    assert "1 more revoked" in capsys.readouterr().out
     assert keys_store("sign", second, "--key", b.path, "--store", maker) == 0
     assert keys_store("accept", second, "--store", receiver) == 40  # of the old root one is missing
     assert (
@@ -469,3 +470,12 @@ def test_the_person_may_type_groups_or_words(folder: Path, tmp_path: Path) -> No
         assert (target / "trust.mpkt").exists() is not wrong
         os.close(there)
         os.close(here)
+
+
+def test_a_revocation_that_is_taken_back_is_told() -> None:
+    good = s.person("Bert", w.BERT)
+    bad = s.person("Bert", w.BERT, revoked=Revocation(w.CREATED, "compromised"))
+    first = s.store(s.person("Anna", w.ANNA), bad)
+    second = s.after(first, s.person("Anna", w.ANNA), good)
+    assert any("REVOCATION OF 1 TAKEN BACK" in line for line in changes(s.read(first), s.read(second)))
+    assert any("1 more revoked" in line for line in changes(s.read(second), s.read(first)))

@@ -130,6 +130,7 @@ def certificate(
     signing: bool = True,
     algorithm: hashes.HashAlgorithm | None = None,
     critical: x509.ExtensionType | None = None,
+    purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.CODE_SIGNING,
 ) -> x509.Certificate:
     """A certificate valid from ``days[0]`` to ``days[1]`` around `NOW`."""
     builder = (
@@ -146,7 +147,7 @@ def certificate(
         )
     )
     if not ca:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if critical is not None:
         builder = builder.add_extension(critical, critical=True)
     return builder.sign(issuer_key, algorithm or hashes.SHA256())

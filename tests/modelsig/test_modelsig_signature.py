@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from modelsig.signer import (
     CURVES,
     NOW,
@@ -208,6 +209,7 @@ def cases() -> list[tuple[str, list[x509.Certificate], list[x509.Certificate], s
         ("a path too long", [below_deep, deep, MID], [ROOT], "CAs below it"),
         ("RSA of 1024 bits", [certificate("leaf", KEY, "root", weak)], [weak_root], "1024 bits"),
         ("not meant for signing", [certificate("leaf", KEY, "mid", MID_KEY, signing=False), MID], [ROOT], "not meant for signing"),
+        ("a web server's", [certificate("leaf", KEY, "mid", MID_KEY, purpose=ExtendedKeyUsageOID.SERVER_AUTH), MID], [ROOT], "not meant for signing"),
         ("unknown critical extension", [odd, MID], [ROOT], "1.2.3.4"),
         ("name constraints in a link", [LEAF, odd_mid], [ROOT], "2.5.29.30"),
     ]  # fmt: skip

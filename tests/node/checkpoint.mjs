@@ -1,11 +1,10 @@
 // A local checkpoint against the bundle (format.md, 11): are these the weights (L2), is this the folder (L1).
 
-import { pathOf, rootOf } from "./sections.mjs";
 import { Unreadable, readCheckpoint } from "./folder.mjs";
-import { leafHash } from "./sections.mjs";
 import { encode } from "./msgpack.mjs";
+import { leafHash, pathOf, rootOf } from "./sections.mjs";
 
-const PROSE_NAME = /^(readme|licen[sc]e|notice|copying|changelog|citation)(\.txt)?$/;
+const PROSE_NAME = /^(readme|licen[sc]e|notice|copying|changelog|citation)(\.(txt)?)?$/;
 const PROSE_END = /\.(md|rst|pdf|png|jpg|jpeg|gif|webp|svg)$/;
 
 const lastPart = (path) => path.toString("latin1").split("/").at(-1);
@@ -13,11 +12,14 @@ const asciiLower = (text) => text.replace(/[A-Z]/g, (c) => c.toLowerCase());
 const isProse = (path) => PROSE_NAME.test(asciiLower(lastPart(path))) || PROSE_END.test(asciiLower(lastPart(path)));
 const isHidden = (path) => path.toString("latin1").split("/").some((part) => part.startsWith("."));
 
+/** Full case folding of one code point; the dotless i alone folds to itself though its capital is I. */
+const foldedLetter = (c) => (c === "\u0131" ? c : c.toLowerCase().toUpperCase().toLowerCase());
+
 /** A path after folding of case and Unicode form; bytes that are not UTF-8 stand for themselves. */
 function folded(path) {
   const text = path.toString("utf8");
   if (!Buffer.from(text).equals(path)) return path.toString("hex");
-  return text.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
+  return [...text.normalize("NFC")].map(foldedLetter).join("").normalize("NFC");
 }
 
 const hex = (bytes) => bytes.toString("hex");
@@ -116,7 +118,7 @@ function folder(sections, artifact, local) {
   }
   for (const e of extra) {
     if (isWeight(e)) continue;
-    const isOther = isHidden(e.path) || foldedMissing.has(folded(e.path)) || e.kind === "symlink" || e.kind === "other";
+    const isOther = isHidden(e.path) || foldedMissing.has(folded(e.path)) || e.link !== undefined || e.kind === "other";
     if (isOther || (e.kind === "file" && !isProse(e.path))) out.push(["MISMATCH", `${e.path} was added`]);
   }
   return out;

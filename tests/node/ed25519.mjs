@@ -63,7 +63,7 @@ function multiple(n, point) {
 // y coordinates of the points whose order divides 8; with both signs and the two encodings y >= p, 14 strings of bytes.
 const SMALL = (() => {
   const order8 = (() => {
-    // y of order 8: x² = y², so by the curve equation d·y⁴ + ... : take any point, times L, until one of order 8 comes.
+    // L times any point has an order that divides 8; take points until one has order 8 itself.
     for (let y = 2n; ; y += 1n) {
       const bytes = Buffer.from(y.toString(16).padStart(64, "0"), "hex").reverse();
       const found = decompress(bytes);

@@ -12,6 +12,8 @@ export const CODES = {
   REPLAY: 14, INCONSISTENT: 22, MISMATCH: 21, PARTIAL: 10, VALID: 0,
 };
 
+const DAY = 24n * 3600n * 1000n;
+
 /** Body of an endorsement, its shape and its keys. */
 function readBody(body, suite) {
   const map = decode(body, MANIFEST);
@@ -73,7 +75,9 @@ export function readEndorsements(sealed, id, manifest, sections, store, now) {
     if (!isComplete || !isGood) continue;
     const signer = map.get("signer");
     const person = trustedEndorser(store, { role: signer.get("role"), keys, at: map.get("at") }, manifest.suite, now);
-    if (person !== null) witnesses.push({ person, at: map.get("at") });
+    // Dated before the bundle, or more than 24 h ahead, it is no witness's (9).
+    const at = map.get("at");
+    if (person !== null && at >= manifest.map.get("created") && at <= now + DAY) witnesses.push({ person, at });
   }
   return { faults, witnesses };
 }

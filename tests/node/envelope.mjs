@@ -4,6 +4,7 @@ import crypto from "node:crypto";
 import { OUTER, Refusal, bad, decode, over } from "./msgpack.mjs";
 import { verifies as ed25519 } from "./ed25519.mjs";
 import { verifies as mldsa } from "./mldsa.mjs";
+import { fit } from "./shapes.mjs";
 
 export const BUNDLE = "application/vnd.mpk-tui.bundle.v1+msgpack";
 export const ENDORSEMENT = "application/vnd.mpk-tui.endorsement.v1+msgpack";
@@ -68,24 +69,10 @@ export const must = (ok, what) => {
   if (!ok) throw bad(what);
 };
 
-/** An array of records: its length is a limit, everything else a shape (2). */
-function records(value, most, limit) {
-  must(Array.isArray(value), `${limit}: no array`);
-  if (value.length > most) throw over(limit);
-  return value;
-}
-
-const isBin = (v, low, high) => Buffer.isBuffer(v) && v.length >= low && v.length <= high;
-
-/** Signature records: at least one, at most 32, strictly ascending by key id (2, item 3). */
-export function signatureRows(value) {
-  const rows = records(value, 32, "signatures");
+/** Signature records beyond their shape: at least one, strictly ascending by key id (2, item 3). */
+export function orderedSignatures(rows) {
   must(rows.length > 0, "no signatures");
-  rows.forEach((row, i) => {
-    must(Array.isArray(row) && row.length === 2 && isBin(row[0], 32, 32) && isBin(row[1], 1, 8192), "a signature record");
-    must(i === 0 || Buffer.compare(rows[i - 1][0], row[0]) < 0, "signatures out of order");
-  });
-  return rows;
+  rows.forEach(([id], i) => must(i === 0 || Buffer.compare(rows[i - 1][0], id) < 0, "signatures out of order"));
 }
 
 /** Signature records as a map from hexadecimal key id to signature. */
@@ -105,17 +92,23 @@ export function readEnvelope(data) {
   }
   const [, type, payload, signatures, endorsements, blobs] = decode(data, OUTER);
   if (Buffer.isBuffer(payload) && payload.length > MIB) throw over("manifest_bytes");
-  must(typeof type === "string", "payload type");
-  must(isBin(payload, 1, MIB), "payload");
-  signatureRows(signatures);
-  for (const e of records(endorsements, 64, "endorsements")) {
-    must(Array.isArray(e) && e.length === 2 && isBin(e[0], 1, MIB), "an endorsement");
-    signatureRows(e[1]);
+  // Shapes in the order of the file; an array with too many records and an endorsement over 1 MiB are LIMIT.
+  must(typeof type === "string" && Buffer.isBuffer(payload) && payload.length > 0, "payload");
+  fit("bundle-3", signatures);
+  must(Array.isArray(endorsements), "endorsements");
+  if (endorsements.length > 64) throw over("endorsements");
+  for (const e of endorsements) {
+    must(Array.isArray(e) && e.length === 2 && Buffer.isBuffer(e[0]) && e[0].length > 0, "an endorsement");
+    if (e[0].length > MIB) throw over("endorsement_bytes");
+    fit("bundle-4-item-1", e[1]);
   }
-  records(blobs, 4096, "sections").forEach((b, i) => {
-    must(Array.isArray(b) && b.length === 3 && typeof b[0] === "string" && Buffer.byteLength(b[0]) <= 128, "a blob");
-    must(isBin(b[1], 0, 32) && (b[1].length === 0 || b[1].length === 32) && Buffer.isBuffer(b[2]), "a blob");
-    must(i === 0 || Buffer.compare(Buffer.from(blobs[i - 1][0]), Buffer.from(b[0])) < 0, "blobs out of order");
+  fit("bundle-5", blobs);
+  // Then order and what else a shape cannot say.
+  orderedSignatures(signatures);
+  for (const [, rows] of endorsements) orderedSignatures(rows);
+  blobs.forEach(([id, salt], i) => {
+    must(salt.length === 0 || salt.length === 32, "a salt of another length");
+    must(i === 0 || Buffer.compare(Buffer.from(blobs[i - 1][0]), Buffer.from(id)) < 0, "blobs out of order");
   });
   return { type, payload, signatures, endorsements, blobs };
 }

@@ -1,11 +1,13 @@
 // The proof of one tensor (format.md, 8.4).
 
-import { BUNDLE, MIB, byKey, must, pae, sha, signatureRows, verifies } from "./envelope.mjs";
-import { OUTER, Refusal, decode, over } from "./msgpack.mjs";
+import { BUNDLE, MIB, byKey, orderedSignatures, pae, sha,  verifies } from "./envelope.mjs";
+import { Refusal, decode, over } from "./msgpack.mjs";
 import { badSignatures, readManifest, split } from "./manifest.mjs";
 import { leafHash, nodeHash } from "./sections.mjs";
 import { fit } from "./shapes.mjs";
 
+// The caps of a proof, as those of an envelope are (2); no map has a place in it.
+const CAPS = { depth: 4, keys: 0, items: 64, str: 256, bin: MIB, nodes: 256 };
 const START = Buffer.from("99a54d504b4931", "hex");
 
 /** Whether a file starts like a proof. */
@@ -33,12 +35,11 @@ export function climb(index, count, leaf, path) {
  */
 export function readProof(data, store) {
   if (data.length > 2 * MIB) throw over("a proof has at most 2 MiB");
-  const parts = decode(data, OUTER);
+  const parts = decode(data, CAPS);
   const [, type, payload, signatures, section, index, count, item, path] = parts;
   if (Buffer.isBuffer(payload) && payload.length > MIB) throw over("manifest_bytes");
-  if (Array.isArray(signatures)) signatureRows(signatures);
   fit("tensor-proof", parts);
-  must(split(section)[0] === "tensors" && split(section)[1] !== null, "section");
+  orderedSignatures(signatures);
   if (type !== BUNDLE) throw new Refusal("UNSUPPORTED", "payload type");
   const manifest = readManifest(payload);
   const message = pae(type, payload);
@@ -46,7 +47,7 @@ export function readProof(data, store) {
   out.faults = badSignatures(manifest.keys, byKey(signatures), store.keys, message, verifies);
   if (out.faults.length > 0) return out;
   const entry = manifest.sections.get(section);
-  if (entry === undefined || entry.get("count") !== count) out.faults.push("the section or its count is not the signed one");
+  if (entry === undefined || split(section)[0] !== "tensors" || entry.get("count") !== count) out.faults.push("the section or its count is not the signed one");
   else {
     const root = climb(Number(index), Number(count), leafHash(item), path);
     if (root === null || !root.equals(entry.get("digest"))) out.faults.push("the path does not lead to the signed root");

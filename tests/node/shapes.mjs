@@ -5,7 +5,7 @@
 // refused, or an array that collects their names where a newer minor version wrote them (3, Versions).
 
 import fs from "node:fs";
-import { Float, bad } from "./msgpack.mjs";
+import { Float, bad, over } from "./msgpack.mjs";
 
 const TOKEN = /\s+|;[^\n]*|("(?:[^"\\]|\\.)*")|(-?\d+)|(\.\.)|(\.[a-z]+)|([A-Za-z][A-Za-z0-9-]*)|(=>|[=:/,*?()[\]{}])/gy;
 
@@ -139,7 +139,8 @@ class Reader {
       const item = this.type();
       this.take("]");
       return (value, where, unknown) => {
-        if (!Array.isArray(value) || !inRange(BigInt(value.length), [low, high])) throw bad(`${where} is not of its shape`);
+        if (!Array.isArray(value) || value.length < low) throw bad(`${where} is not of its shape`);
+        if (value.length > high) throw over(`${where} has too many items`); // in every shape, as in the envelope (2)
         value.forEach((v, i) => item(v, `${where}[${i}]`, unknown));
       };
     }
@@ -192,15 +193,12 @@ class Reader {
 
 const schema = new Reader(fs.readFileSync(new URL("../../schemas/bundle-1.cddl", import.meta.url), "utf8"));
 
-/** Whether the schema has a shape of this name. */
-export const hasShape = (name) => schema.rules.has(name);
-
 /**
  * Hold a decoded value against a rule of the schema.
  * @param {string} name rule, for example `manifest`
  * @param {unknown} value what `decode` returned
  * @param {string[]|null} unknown collects unknown fields, or null to refuse them
- * @throws {Refusal} MALFORMED
+ * @throws {Refusal} LIMIT for an array with too many items, else MALFORMED
  */
 export function fit(name, value, unknown = null) {
   schema.rules.get(name)(value, name, unknown);

@@ -32,7 +32,10 @@ export function storeOfKey(text) {
   const blocks = text.match(/-----BEGIN [^-]+-----/g) ?? [];
   const found = /-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----/.exec(text);
   must(blocks.length === 1 && found !== null, "no PEM file of one public key");
-  const key = fromSpki(Buffer.from(found[1], "base64"));
+  const base64 = found[1].replace(/\s/g, "");
+  const der = Buffer.from(base64, "base64");
+  must(der.toString("base64") === base64, "no canonical base64");
+  const key = fromSpki(der);
   must(key !== null && isPrime(key), "no key of a suite, or not of prime order");
   const limits = { not_before: null, not_after: null, revoked: null };
   const person = { id: "key", roles: [ANY], keys: [{ ...key, ...limits }], min_suite: "s1" };

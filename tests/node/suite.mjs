@@ -1,8 +1,6 @@
 // Run a suite of frozen bundles: every folder below with an expect.json (format.md, 14).
 //
-// expect.json holds `verdict`, `exit_code`, `trust` (a PEM key, or a signed store ending in .mpkt) and, where they are
-// needed, `expect_case`, `expect_bundle`, `earlier`, `attachments`, `checkpoint` and `match`; paths are relative to the folder.
-// `<checkpoint>.json` beside a checkpoint adds what version control cannot carry: `files`, `folders`, `links`, `hard_links`.
+// bundles/README.md says what the fields of expect.json and of checkpoint.json mean; paths are relative to the folder.
 
 import fs from "node:fs";
 import os from "node:os";
@@ -54,7 +52,7 @@ export function suite(root, run) {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), "suite-"));
     try {
       const { word, why } = run({
-        bundle: at("bundle.mpkb"),
+        bundle: at(expected.file ?? "bundle.mpkb"),
         [expected.trust.endsWith(".mpkt") ? "trust" : "key"]: at(expected.trust),
         expectCase: expected.expect_case,
         expectBundle: expected.expect_bundle,

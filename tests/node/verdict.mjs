@@ -22,7 +22,7 @@ const SIGNED = ["label", "display", "conditions", "mechanisms", "exclusions", "b
 
 /** Refuse a norm that is not the one carried here, byte for byte (7). */
 export function checkNorm(norm) {
-  if (norm.get("version") !== NORM.version || !norm.get("digest").equals(sha(BYTES))) {
+  if (norm.get("id") !== "model-provenance-constitution" || norm.get("version") !== NORM.version || !norm.get("digest").equals(sha(BYTES))) {
     throw new Refusal("UNSUPPORTED", "another norm");
   }
 }

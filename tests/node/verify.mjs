@@ -6,7 +6,8 @@
 //   node verify.mjs --suite FOLDER           every folder below with an expect.json, one line of JSON for each
 //   node verify.mjs --batch FOLDER (--key PEM | --trust FILE.mpkt)
 //                                            one line of JSON for each file of the folder, by name
-//   node verify.mjs --stores FOLDER BUNDLE   one line of JSON for each signed store of the folder: BUNDLE under that store
+//   node verify.mjs --runs FILE              FILE holds one line of JSON for each run, an array of the arguments above; one
+//                                            line of JSON for each run, by its number
 //
 // --now MS sets the clock, for tests.  What it does not do: --rerun, --features, receipts, limits of its own choice.
 
@@ -38,7 +39,7 @@ const worst = (found) => Object.keys(CODES).find((word) => found.some(([w]) => w
 function freshness({ id, manifest }, options, found) {
   const { expectCase, expectBundle, now } = options;
   if (expectCase !== undefined && manifest.map.get("case").get("id") !== expectCase) found.push(["REPLAY", "another case"]);
-  if (expectBundle !== undefined && id.toString("hex") !== expectBundle) found.push(["REPLAY", "another bundle"]);
+  if (expectBundle !== undefined && id.toString("hex") !== expectBundle.toLowerCase()) found.push(["REPLAY", "another bundle"]);
   if (manifest.map.get("created") > now + DAY) found.push(["REPLAY", "dated ahead"]);
 }
 
@@ -117,7 +118,7 @@ function load(file, most = 1024 * MIB) {
 /** The store that the arguments name; whatever is wrong with it is INTERNAL (9.3). */
 function trust({ key, trust: file }) {
   try {
-    return file === undefined ? storeOfKey(load(key, MIB).toString("utf8")) : readStore(load(file, 2 * MIB));
+    return file === undefined ? storeOfKey(load(key, 65_536).toString("utf8")) : readStore(load(file, 2 * MIB));
   } catch (error) {
     throw new Unusable(`${file ?? key}: ${error.message}`);
   }
@@ -130,6 +131,8 @@ function trust({ key, trust: file }) {
 export function run(given) {
   try {
     const store = trust(given);
+    const { attachments } = given;
+    if (attachments !== undefined && !fs.statSync(attachments).isDirectory()) throw new Unusable(`${attachments} is no folder`);
     return verify(load(given.bundle), store, { ...given, earlier: given.earlier.map((f) => load(f)) });
   } catch (error) {
     if (error instanceof Refusal) return { word: error.word, why: [error.message] };
@@ -137,8 +140,10 @@ export function run(given) {
   }
 }
 
-function parse(args) {
-  const given = { now: BigInt(Date.now()), earlier: [], checkpoints: [] };
+const OPTIONS = ["key", "trust", "expect-case", "expect-bundle", "attachments", "match", "suite", "batch", "runs"];
+
+function parse(args, now = BigInt(Date.now())) {
+  const given = { now, earlier: [], checkpoints: [] };
   const rest = [...args];
   while (rest.length > 0) {
     const arg = rest.shift();
@@ -150,6 +155,7 @@ function parse(args) {
     if (arg === "--now") given.now = BigInt(value);
     else if (arg === "--earlier") given.earlier.push(value);
     else if (arg === "--checkpoint") given.checkpoints.push(value);
+    else if (!OPTIONS.includes(arg.slice(2)) || value === undefined) throw new RangeError(`${arg} is not understood`);
     else given[arg.slice(2).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
   }
   return given;
@@ -172,18 +178,28 @@ function batch(given) {
   return 0;
 }
 
-function underStores(given) {
-  for (const name of fs.readdirSync(given.stores).sort()) {
-    const { word, why } = run({ ...given, trust: path.join(given.stores, name) });
-    console.log(JSON.stringify({ name, verdict: word, exit_code: CODES[word], why: why.join("; ") }));
-  }
+function runs(file, now) {
+  const lines = fs.readFileSync(file, "utf8").split("\n").filter(Boolean);
+  lines.forEach((line, i) => {
+    const { word, why } = run(parse(JSON.parse(line), now));
+    console.log(JSON.stringify({ name: String(i), verdict: word, exit_code: CODES[word], why: why.join("; ") }));
+  });
   return 0;
 }
 
 function main(args) {
-  const given = parse(args);
+  let given;
+  try {
+    given = parse(args);
+    const hasTrust = (given.key === undefined) !== (given.trust === undefined);
+    const needsTrust = given.suite === undefined && given.runs === undefined;
+    if (needsTrust && (!hasTrust || (given.bundle ?? given.batch) === undefined)) throw new RangeError("BUNDLE and --key or --trust");
+  } catch (error) {
+    console.error(`verify.mjs: ${error.message}; see the first lines of the file`);
+    return 2; // never a verdict (10)
+  }
   if (given.suite !== undefined) return suite(given.suite, (more) => run({ now: given.now, earlier: [], ...more }));
-  if (given.stores !== undefined) return underStores(given);
+  if (given.runs !== undefined) return runs(given.runs, given.now);
   if (given.batch !== undefined) return batch({ ...given, earlier: [] });
   const { word, why } = run(given);
   for (const line of why) console.log(JSON.stringify(line));

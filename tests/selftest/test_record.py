@@ -61,7 +61,8 @@ def test_it_is_run_once_and_then_kept(runs: list[int], tmp_path: Path) -> None:
     [
         {"code_sha256": bytes(32)}, {"python": "3.99"}, {"tool": "mpk-tui 99"}, {"libs": {}}, {"passed": False},
         {"v": 2}, {"more": 1}, {"checks": [{"name": "x", "expected": "1", "found": "2", "passed": False}]},
-        {"checks": []},
+        {"checks": []}, {"checks": [{"name": "x", "expected": "", "found": "", "passed": None}]},
+        {"at": 253_402_300_799_999},
     ],
 )  # fmt: skip
 def test_a_kept_record_of_something_else_is_run_again(runs: list[int], tmp_path: Path, change: dict[str, Any]) -> None:
@@ -77,6 +78,13 @@ def test_an_unreadable_one_is_run_again(runs: list[int], tmp_path: Path, data: b
     record.current(quiet)
     kept(tmp_path).write_bytes(data)
     assert record.current(quiet)["passed"] is True
+    assert len(runs) == 2
+
+
+def test_one_that_others_can_write_is_run_again(runs: list[int], tmp_path: Path) -> None:
+    record.current(quiet)
+    kept(tmp_path).chmod(0o620)
+    record.current(quiet)
     assert len(runs) == 2
 
 

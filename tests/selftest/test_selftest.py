@@ -16,7 +16,8 @@ import make_bundles
 import numpy as np
 import pytest
 
-from mpk_tui.bundle import ed25519, verify
+from mpk_tui import text
+from mpk_tui.bundle import ed25519, filematch, signers, verify
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution.verdict import Verdict, decide
@@ -149,6 +150,31 @@ def throw(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reading, "open_checkpoint", boom)
 
 
+def ask_for_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(verify, "judge", lambda *_: [])
+
+
+def forget_revocations(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(signers, "_key_state", lambda *_: ("trusted", ""))
+
+
+def believe_every_date(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(verify, "check_freshness", lambda *_: None)
+
+
+def pass_over_endorsements(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(verify, "read_endorsements", lambda *_: {})
+
+
+def pass_over_files(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(filematch, "_added", lambda *_: "")
+    patch.setattr(filematch, "_changed", lambda *_: "")
+
+
+def show_everything_as_it_is(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(text, "_visible", lambda c: c)
+
+
 @pytest.mark.parametrize(
     ("breaking", "seen"),
     [
@@ -170,6 +196,15 @@ def throw(patch: pytest.MonkeyPatch) -> None:
         (call_none_related, {"fine-tune with base, by fingerprints"}),
         (hash_something_else, {"tensor root of base"}),
         (throw, {"tensor root of base"}),
+        (
+            ask_for_nobody,
+            {"the frozen bundle, where two people are needed", "the frozen bundle, by a key stolen since"},
+        ),
+        (forget_revocations, {"the frozen bundle, by a key stolen since", "the frozen bundle, by a key of later"}),
+        (believe_every_date, {"the frozen bundle, two days before its date"}),
+        (pass_over_endorsements, {"the frozen bundle, said to lack what it has"}),
+        (pass_over_files, {"itself with a file that was not examined", "itself with a file that was changed"}),
+        (show_everything_as_it_is, {"what steers a terminal"}),
     ],
 )
 def test_what_is_broken_is_seen(breaking: Break, seen: set[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,10 @@ def add(actions: Any) -> None:
         "--signer", action="append", default=[], metavar="ID:ROLE:PUB.pem[+PUB2.pem]",
         help="declare a signer who signs later; the second half of s2 lies beside the first or follows a +",
     )  # fmt: skip
-    make.add_argument("--role", default="analyst", metavar="ROLE", help="role of whoever signs now (default: analyst)")
+    make.add_argument(
+        "--role", default="analyst", metavar="ROLE",
+        help="role of whoever signs now, under the name of the case's examiner (default: analyst)",
+    )  # fmt: skip
     make.add_argument("--host-label", default="", metavar="TEXT", help="what you call this machine; signed as given")
     signer_options(make)
 

@@ -35,14 +35,14 @@ def add(actions: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``sign-request``: show what would be signed, then open the key."""
-    from mpk_tui.cli.bundle.signing import signer_from
+    from mpk_tui.cli.bundle.signing import WHOLE, signer_from
 
     asked = external.parse_request(read_small(args.request, external.MOST_BYTES, follow=True), str(args.request))
     outputs = [args.output, *([beside] if (beside := half_beside(args.output)) else [])]
     for path in outputs:
         _free(path)
     for line in external.describe(asked):
-        emit(line)
+        emit(line, fold=True, most=WHOLE)
     declared = [key for signer in asked.signers for key in signer.keys]
     suite = max((suite_of(s.keys) for s in asked.signers), key=list(SUITES).index)
     signer = signer_from(args, suite, among=declared if asked.names_all else (), whole=False)

@@ -1,4 +1,4 @@
-"""``bundle endorse``: a signed statement beside a bundle, after what it is about was verified and shown."""
+"""bundle endorse: a signed statement beside a bundle, after what it is about was verified and shown."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _request(args: argparse.Namespace, looked: Looked, data: dict[str, Any]) -> 
     message = endorse.message(body)
     write_file(args.request, message)
     for line in external.describe(external.parse_request(message, str(args.request))):
-        emit(line)
+        emit(line, fold=True)
     narrate(
         f"wrote {args.request}; when it is signed: mpk-tui bundle endorse FILE --request {args.request} --import S.sig"
     )
@@ -125,7 +125,7 @@ def _take_in(args: argparse.Namespace, sealed: Envelope) -> int:
     if not isinstance(asked.body, Endorsement):
         raise MalformedError("asks for the signature of a bundle", where=str(args.request), hint="bundle sign takes it")
     for line in external.describe(asked):
-        emit(line)
+        emit(line, fold=True)
     keys = [k for s in asked.signers for k in s.keys]
     made = [external.read_signature(path, message, keys) for path in args.brought]
     # "DSSEv1", two lengths and the type hold no further space: the rest is the body.

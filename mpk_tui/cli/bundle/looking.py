@@ -82,7 +82,7 @@ def show(looked: Looked, *, untrusted: bool) -> None:
     """Print what was found, without the verdict's line: the action's own result comes last."""
     store = looked.store
     for line in wording.lines(looked.outcome, untrusted=untrusted, dated=store.dated, edition=store.edition):
-        emit(line)
+        emit(line, fold=True)
     # A reader that went away has not seen it: then nothing is signed.
     sys.stdout.flush()
 

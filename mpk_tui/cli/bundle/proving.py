@@ -68,7 +68,7 @@ def _check(args: argparse.Namespace) -> int:
         narrate(f"VERDICT {outcome.verdict} {int(outcome.code)}")
         return int(outcome.code)
     for line in _lines(outcome, untrusted=args.show_untrusted):
-        emit(line)
+        emit(line, fold=True)
     emit(f"VERDICT {outcome.verdict} {int(outcome.code)}")
     return int(outcome.code)
 

@@ -1,4 +1,4 @@
-"""``bundle redact``: a copy of a bundle without some sections, log entries or tensors, and a signed record of that.
+"""bundle redact: a copy of a bundle without some sections, log entries or tensors, and a signed record of that.
 
 Signatures and endorsements stay good, for they cover the digests of what is left out.  Who verifies the copy finds it
 PARTIAL and sees what is missing; the record says who left it out, why, and on whose authority.  A record under a key

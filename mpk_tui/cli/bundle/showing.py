@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         narrate(wording.verdict_line(outcome))
         return int(outcome.code)
     for line in wording.lines(outcome, untrusted=args.show_untrusted, dated=store.dated, edition=store.edition):
-        emit(line)
+        emit(line, fold=True)
     if contents is not None:
         emit()
         for line in listing.lines(contents):
-            emit(line)
+            emit(line, fold=True)
     emit(wording.verdict_line(outcome))
     return int(outcome.code)

@@ -20,7 +20,7 @@ from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.suites import ML_DSA_65, NAMES, SUITES, PublicKey
 from mpk_tui.bundle.verify import inspect
 from mpk_tui.cli.output import emit, narrate
-from mpk_tui.errors import ExitCode, KeyFileError, MalformedError, UsageError
+from mpk_tui.errors import ExitCode, KeyFileError, MalformedError, UnsupportedError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.keys import passphrase
 from mpk_tui.keys.passphrase import Passphrase
@@ -28,6 +28,9 @@ from mpk_tui.keys.private import SigningKey, load, needs_passphrase
 from mpk_tui.keys.public import fingerprint, half_beside, read_public
 from mpk_tui.keys.signing import FileSigner, MessageSigner, Together, sign_bundle
 from mpk_tui.text import clean
+
+WHOLE = 1 << 20
+"""What is about to be signed is shown to its end: characters of a line."""
 
 
 def add(actions: Any) -> None:
@@ -152,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
     looked = inspect(data, now())
     must_hold(looked, str(args.bundle))
     for line in wording.lines(looked):
-        emit(line)
+        emit(line, fold=True, most=WHOLE)
     if made.endorsements:
         raise UsageError("has endorsements, which name the signatures as they are", where=str(args.bundle))
     if not building.missing_keys(made):
@@ -211,6 +214,11 @@ def must_hold(looked: Outcome, where: str) -> None:
         raise MalformedError(
             f"cannot be signed, it would read {looked.verdict}: {looked.words}", where=where,
             hint="Build it again from the case",
+        )  # fmt: skip
+    if looked.manifest is not None and looked.manifest.newer:
+        raise UnsupportedError(
+            f"is of version 1.{looked.manifest.version[1]}: it may hold what this program cannot show", where=where,
+            hint="Sign it with the version of mpk-tui that wrote it",
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mpk_tui.cli.bundle.signing import gives_signer, now, signer_from, signer_op
 from mpk_tui.cli.keys import dates
 from mpk_tui.cli.keys.trusting import store_option
 from mpk_tui.cli.output import emit, narrate
-from mpk_tui.errors import ExitCode, StorageError, UsageError
+from mpk_tui.errors import ExitCode, StorageError, UnsupportedError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.keys import public, signed_store, store, store_listing
 from mpk_tui.keys.public import fingerprint
@@ -56,7 +56,9 @@ def _draft_options(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, action="append", default=[], metavar="KEY.pub.pem",
         help="a holder of the root; the ML-DSA-65 half that lies beside belongs to it (next: the same as before)",
     )  # fmt: skip
-    parser.add_argument("--threshold", type=int, metavar="N", help="how many holders must sign")
+    parser.add_argument(
+        "--threshold", type=int, metavar="N", help="how many holders must sign; needed where --root names several"
+    )
     until = parser.add_mutually_exclusive_group()
     until.add_argument("--expires", metavar=dates.METAVAR, help=f"until when it may be used ({dates.HELP})")
     until.add_argument("--days", type=int, metavar="N", help=f"for how many days (default: {YEAR_DAYS})")
@@ -144,6 +146,11 @@ def _sign(args: argparse.Namespace) -> int:
             hint="Give --key KEY.pem, --agent, --request OUT.pae or --import S.sig",
         )
     file = signed_store.read(args.file, unsigned=True)
+    if file.unknown:
+        raise UnsupportedError(
+            f"is of a newer version and holds what cannot be shown here ({file.unknown[0]})", where=str(args.file),
+            hint="Sign it with the version of mpk-tui that wrote it",
+        )  # fmt: skip
     before = _before(args, file)
     roots = [file.body.root, *([] if before is None else [before.body.root])]
     for line in store_listing.file_lines(file):

@@ -12,11 +12,17 @@ from mpk_tui.cli.output import emit, emit_json, narrate
 from mpk_tui.errors import ExitCode, UsageError
 from mpk_tui.keys import passphrase, private, public, words
 
+SHORT = 16
+"""Bytes below which a passphrase is remarked on; it is the person's to choose."""
+
 
 def add(actions: Any) -> None:
     """Declare the arguments of the actions."""
     new = actions.add_parser("new", allow_abbrev=False, help="make a signing key")
-    new.add_argument("-o", "--output", type=Path, metavar="KEY.pem", required=True)
+    new.add_argument(
+        "-o", "--output", type=Path, metavar="KEY.pem", required=True,
+        help="private key to write, encrypted; KEY.pub.pem is written beside it, and neither over a file that exists",
+    )  # fmt: skip
     new.add_argument(
         "--suite", choices=list(SUITES), default="s1",
         help="s1: Ed25519 (default); s2: Ed25519 and ML-DSA-65, the second half beside as KEY.ml-dsa-65.pem",
@@ -50,6 +56,8 @@ def _new(args: argparse.Namespace) -> int:
     private.must_be_free(args.output, args.suite)
     descriptor = args.passphrase_fd
     given = passphrase.from_descriptor(descriptor) if descriptor is not None else passphrase.ask_new()
+    if len(given.value) < SHORT:
+        narrate("note: this passphrase is short; six random words are hard to guess and can be remembered")
     made = private.create(args.output, given, args.suite, openssl_compatible=args.openssl_compatible)
     for path in private.paths_of(args.output, args.suite).values():
         narrate(f"wrote {path} and {private.public_path(path)}")

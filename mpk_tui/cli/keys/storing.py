@@ -1,4 +1,4 @@
-"""``keys store``: signed trust stores, for those who believe them and for those who make them.
+"""keys store: signed trust stores, for those who believe them and for those who make them.
 
 accept FILE                        put a signed store in use: the first after its root's fingerprint was confirmed, the
                                    next one if the roots before and now have signed it
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,13 @@ def _accept(args: argparse.Namespace) -> int:
     at = now()
     if current is None:
         trust_file.check_first(offered, at, where)
-        _print(offered)
+        # Who is asked must have it from the holders: what stands on the screen could be copied without comparing.
+        asked = args.confirm is None and sys.stdin.isatty()
+        if not asked:
+            _print(offered)
         confirming.confirm(offered.body.root.fingerprint, args.confirm, "this store's root")
+        if asked:
+            _print(offered)
     else:
         trust_file.check_successor(current, offered, at, where)
         _print(offered, current.body.root)
@@ -84,7 +90,7 @@ def _accept(args: argparse.Namespace) -> int:
 
 def _print(file: trust_file.TrustFile, *before: trust_file.Root) -> None:
     for line in store_listing.file_lines(file):
-        emit(line)
+        emit(line, fold=True)
     for keyid in trust_file.strangers(file, file.body.root, *before):
         whose = "which is of no root here" if before else "which is not of its own root"
         narrate(f"note: a signature by key {keyid.hex()[:16]}…, {whose}, was not looked at")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,26 @@ def add(actions: Any) -> None:
         "--people", action="store_true", help="the people in the folder, even if a signed store is installed"
     )
     store_option(listed)
-    revoke = actions.add_parser("revoke", allow_abbrev=False, help="stop believing keys")
-    revoke.add_argument("who", metavar="WHO", help="a name, a person's id, or the beginning of a key id")
-    revoke.add_argument("--reason", choices=REASONS, required=True)
+    revoke = actions.add_parser(
+        "revoke", allow_abbrev=False, help="stop believing keys",
+        description="Stop believing keys, from a date on. A revocation is not taken back.",
+    )  # fmt: skip
+    revoke.add_argument(
+        "who", metavar="WHO",
+        help="a name or a person's id: all keys of that person, old and new; "
+        "or the beginning of a key id (8 hex digits or more): that key",
+    )  # fmt: skip
+    revoke.add_argument(
+        "--reason", choices=REASONS, required=True,
+        help="superseded and left: what was signed before stays good; compromised: it does not",
+    )  # fmt: skip
     revoke.add_argument("--at", metavar=dates.METAVAR, help=f"from when on (default: now; {dates.HELP})")
     store_option(revoke)
     policy = actions.add_parser("policy", allow_abbrev=False, help="show or set how many of whom must sign")
     policy.add_argument(
         "--need", action="append", default=[], metavar="ROLE=N",
-        help="so many people of this role (* is any role); names the whole list anew",
+        help="so many people of this role (* is any role) among the declared signers; endorsements do not count; "
+        "names the whole list anew",
     )  # fmt: skip
     policy.add_argument("--min-suite", choices=list(SUITES), help="weakest suite that is accepted")
     store_option(policy)
@@ -80,10 +92,16 @@ def _trust(args: argparse.Namespace) -> int:
             hint="Give --confirm once for each key, the Ed25519 key first",
         )
     for n, key in enumerate(keys):
-        emit(f"{NAMES[key.alg]} key")
-        for line in store_listing.key_lines(key):
-            emit(line)
+        lines = [f"{NAMES[key.alg]} key", *store_listing.key_lines(key)]
+        # Who is asked must have it from its owner: what stands on the screen could be copied without comparing.
+        asked = given is None and sys.stdin.isatty()
+        if not asked:
+            for line in lines:
+                emit(line)
         confirming.confirm(key.keyid, None if given is None else given[n], "this key")
+        if asked:
+            for line in lines:
+                emit(line)
     folder = args.store or store.default_folder()
     trusted = [TrustedKey(key, start, stop) for key in keys]
     person = store.add(folder, trusted, args.name, roles, args.org, args.min_suite)
@@ -128,7 +146,8 @@ def _revoke(args: argparse.Namespace) -> int:
     at = None if args.at is None else dates.beginning(args.at, "--at")
     folder = args.store or store.default_folder()
     person, count = store.revoke(folder, args.who, args.reason, at)
-    narrate(f"{count} key(s) of {person.name} are revoked: {args.reason}")
+    since = "now" if args.at is None else args.at
+    narrate(f"{count} key(s) of {person.name} are revoked, from {since} on: {args.reason}")
     _remind(folder)
     return ExitCode.OK
 

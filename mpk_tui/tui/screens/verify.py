@@ -102,7 +102,7 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
         MpkError: The store or the key cannot be read.
     """
     from mpk_tui.bundle.trust import TrustStore, single_key
-    from mpk_tui.keys import public, signed_store
+    from mpk_tui.keys import public, signed_store, store
 
     bundle, trust, key, local = (values[n].strip() for n in ("bundle", "trust", "key", "checkpoint"))
     if not bundle:
@@ -119,13 +119,15 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
     path = Path(bundle).expanduser()
 
     def work(report: Report, cancel: CancelToken) -> Outcome:
+        from mpk_tui.bundle import receipt_log
         from mpk_tui.bundle.limits import FILE_BYTES
         from mpk_tui.bundle.recheck import recheck
-        from mpk_tui.bundle.verify import verify
+        from mpk_tui.bundle.verify import Expected, verify
         from mpk_tui.checkpoint.reading import read_small
 
         data = read_small(path, FILE_BYTES, follow=True)
-        outcome = verify(data, believed, time.time_ns() // 1_000_000)
+        known = receipt_log.load(store.default_receipts())
+        outcome = verify(data, believed, time.time_ns() // 1_000_000, Expected(history=known))
         shown = outcome.shown()
         if local and shown is not None:
             outcome = recheck(outcome, shown, [Path(local).expanduser()], report, cancel)
@@ -136,6 +138,8 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
 
 def outcome_lines(outcome: Outcome) -> list[Content]:
     """Everything below the verdict; all of it from a stranger's file."""
+    from mpk_tui.bundle.wording import notices
+
     out: list[Content] = []
 
     def head(text: str) -> None:
@@ -144,7 +148,9 @@ def outcome_lines(outcome: Outcome) -> list[Content]:
     def line(text: str) -> None:
         out.append(Content(clean(text, 1200)))
 
-    if outcome.contradictions:
+    # What the bundle says is shown where its verdict lets it be shown, as on the command line.
+    trusted = outcome.shown() is not None
+    if outcome.contradictions and trusted:
         head("Contradictions")
         for text in outcome.contradictions:
             line(f"  ! {text}")
@@ -154,8 +160,6 @@ def outcome_lines(outcome: Outcome) -> list[Content]:
         line(f"  {s.state}: {who}{f', {s.reason}' if s.reason else ''}")
         for keyid in s.keyids:
             line(f"    key {keyid.hex()}")
-    # What the bundle says is shown where its verdict lets it be shown, as on the command line.
-    trusted = outcome.shown() is not None
     for e in outcome.endorsements:
         line(f"  {e.kind} by {e.person or e.id}, {e.state}{f': {e.statement}' if trusted else ''}")
     if outcome.manifest is not None and not trusted:
@@ -191,9 +195,9 @@ def outcome_lines(outcome: Outcome) -> list[Content]:
             for n in ("changed", "missing", "extra"):
                 for name in lists[n][:50]:
                     line(f"    {n}: {name}")
-    if outcome.notices:
+    if told := notices(outcome, shown=trusted):
         head("Notices")
-        for text in outcome.notices:
+        for text in told:
             line(f"  {text}")
     if outcome.bundle_id is not None:
         line(f"Bundle id {outcome.bundle_id.hex()}")
