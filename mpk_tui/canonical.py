@@ -71,8 +71,13 @@ def decode(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "
         MalformedError: Not canonical; the message carries the byte offset.
         LimitError: A declared length, depth or count exceeds ``limits``.
     """
-    scan(data, limits, where=where)
-    return msgpack.unpackb(
+    return counted(data, limits, where=where)[0]
+
+
+def counted(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "record") -> tuple[Any, int]:
+    """Like `decode`, with the number of values (keys of maps among them): what a reader of several records adds up."""
+    nodes = scan(data, limits, where=where)
+    value = msgpack.unpackb(
         data,
         raw=False,
         strict_map_key=True,
@@ -82,6 +87,7 @@ def decode(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "
         max_map_len=limits.map_keys,
         max_ext_len=0,
     )
+    return value, nodes
 
 
 def _ordered(value: Any, path: str) -> Any:
@@ -133,8 +139,11 @@ _FORBIDDEN = {
 }  # fmt: skip
 
 
-def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "record") -> None:
+def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "record") -> int:
     """Check that ``data`` is exactly one canonical value.  Builds nothing, never recurses.
+
+    Returns:
+        How many values it holds, keys of maps among them.
 
     Raises:
         MalformedError: Not canonical, with the byte offset.
@@ -161,7 +170,7 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
         if nodes and not stack:
             if pos != end:
                 raise bad(f"{end - pos} trailing bytes after the value", pos)
-            return
+            return nodes
         if pos >= end:
             raise bad("the value is cut short", pos)
         nodes += 1

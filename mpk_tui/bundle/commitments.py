@@ -38,10 +38,12 @@ class Items:
     Attributes:
         values: Decoded items, `Withheld` where one is not disclosed.
         digest: Root or head over all of them.
+        nodes: How many values they are made of.
     """
 
     values: tuple[Any, ...]
     digest: bytes
+    nodes: int = 0
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -79,7 +81,7 @@ def read_items(kind: str, data: bytes, where: str, bounds: Bounds = DEFAULT) -> 
         MalformedError: Not a canonical array, or an item that could be either an item or a hash.
         LimitError: More items than we accept.
     """
-    rows = canonical.decode(data, bounds.section, where=where)
+    rows, nodes = canonical.counted(data, bounds.section, where=where)
     if not isinstance(rows, list):
         raise MalformedError("expected an array of items", where=where)
     bounds.check(limits.TENSORS if kind == "merkle" else limits.LOG_ENTRIES, len(rows), where)
@@ -98,4 +100,4 @@ def read_items(kind: str, data: bytes, where: str, bounds: Bounds = DEFAULT) -> 
         values.append(item)
         digests.append(hashtree.leaf_hash(packed) if kind == "merkle" else hashtree.sha256(packed))
     total = hashtree.merkle_root(digests) if kind == "merkle" else hashtree.chain_head(digests)
-    return Items(tuple(values), total)
+    return Items(tuple(values), total, nodes)

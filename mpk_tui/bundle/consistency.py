@@ -20,6 +20,8 @@ from mpk_tui.constitution.verdict import Verdict, decide
 from mpk_tui.errors import UnsupportedError
 
 NORM_ID = "model-provenance-constitution"
+IDENTICAL = "identical"
+"""Finding that says: the same tensors, names and bytes included; the one that the bundle itself can contradict."""
 _COMPARED = ("label", "display", "conditions", "mechanisms", "exclusions", "basis")
 
 
@@ -197,6 +199,9 @@ def _citations(contents: Contents, roots: Mapping[str, bytes], notices: list[str
             root = facts.get("root") if isinstance(facts, dict) else None
             if artifact in roots and root != roots[artifact].hex():
                 wrong.append(f"the comparison of {row['pair']} was made with other tensors than those of {artifact}")
+        ours = [roots.get(artifact) for artifact in row["pair"].split(":")]
+        if row["record"].get("finding") == IDENTICAL and None not in ours and ours[0] != ours[1]:
+            wrong.append(f"the comparison of {row['pair']} says identical, and the two lists of tensors are not")
     for item in contents.sections.get("evidence", ()):
         name = f"evidence {item['id']} of {item['pair']}"
         if item["record"] is None:

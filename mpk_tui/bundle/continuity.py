@@ -12,7 +12,7 @@ from typing import Any
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle.commitments import Withheld
-from mpk_tui.bundle.logbook import extends
+from mpk_tui.bundle.logbook import SEALED, extends
 from mpk_tui.bundle.outcome import SHOWN, Outcome, Word
 from mpk_tui.records import dataclass, replace
 
@@ -59,6 +59,13 @@ def held_against(outcome: Outcome, earlier: Sequence[tuple[str, Outcome]]) -> Ou
     done = [compare(outcome, path, other) for path, other in earlier]
     worst = min((c.word for c in done if c.word is not None), key=list(Word).index, default=None)
     said = " ".join(c.sentence for c in done)
+    numbers: dict[tuple[str, int], bytes | None] = {}
+    for path, other in earlier:
+        m = other.manifest
+        if m is None or other.verdict not in SHOWN:
+            continue
+        if numbers.setdefault((m.case.id, m.seq), other.bundle_id) != other.bundle_id:
+            worst, said = Word.REPLAY, f"{said} Fork: {path} is another bundle {m.seq} of the case than one before it."
     made = outcome.at_most(worst, said)
     told = tuple(dict.fromkeys(t for path, other in earlier for t in _dissents(path, other, outcome)))
     return replace(made, earlier=tuple(c.as_record() for c in done), notices=(*made.notices, *told))
@@ -106,6 +113,9 @@ def compare(later: Outcome, path: str, earlier: Outcome) -> Continuity:
     digests = [_digest(e) for e in entries or ()]
     if entries is not None and log is not None and not extends(log.digest, log.count, digests):
         return result(Word.REPLAY, f"Fork: the log does not begin with that of bundle {a.seq}.")
+    after = entries[log.count] if entries is not None and log is not None and len(entries) > log.count else None
+    if isinstance(after, Mapping) and after["act"] == SEALED and after["obj"] not in (None, earlier.bundle_id):
+        return result(Word.REPLAY, f"Fork: the log goes on from another bundle {a.seq} than this one.")
     if b.seq == a.seq + 1 and b.prev != earlier.bundle_id:
         return result(Word.REPLAY, f"Fork: the bundle does not name bundle {a.seq} as the one before it.")
     if entries is None or log is None:

@@ -16,6 +16,7 @@ from typing import Any
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle import consistency
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.logbook import SEALED
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
 from mpk_tui.case import Case
 from mpk_tui.case.actions import stored_comparison
@@ -28,9 +29,6 @@ from mpk_tui.constitution import norm
 from mpk_tui.errors import IncompleteCaseError, MalformedError, MpkError
 from mpk_tui.fingerprint.record import Fingerprint
 from mpk_tui.records import dataclass
-
-SEALED = "bundle"
-"""Act that records a bundle that was written; its object is the bundle's id."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ LOG_ENTRIES = Named(100_000, "log_entries")
 TENSORS = Named(1 << 20, "tensors")
 PATH_BYTES = 4096
 NODES = Named(8_000_000, "nodes")
+TOTAL_NODES = Named(16_000_000, "total_nodes")
 _MOST = 1 << 32
 
 OUTER = Limits(depth=6, map_keys=256, array_items=SECTIONS, str_bytes=256, bin_bytes=BLOB_BYTES, nodes=40_000)
@@ -64,6 +65,7 @@ class Bounds:
         log_entries: In the log.
         tensors: In one list.
         nodes: Values in one section.
+        total_nodes: Values in all sections together.
     """
 
     file_bytes: int = FILE_BYTES
@@ -76,6 +78,7 @@ class Bounds:
     log_entries: int = LOG_ENTRIES
     tensors: int = TENSORS
     nodes: int = NODES
+    total_nodes: int = TOTAL_NODES
 
     def of(self, most: int) -> int:
         """The bound that applies where the format says ``most``."""

@@ -43,7 +43,8 @@ def lines(contents: Contents) -> list[str]:
         against = ", ".join(x.upper() for x in row["opposes"])
         out.append(
             f"evidence {row['pair']} {row['id']} ({row['kind']}){f' for {about}' if about else ''}"
-            f"{f' against {against}' if against else ''}: {row['source']}; {row['locator']}; “{row['excerpt']}”"
+            f"{f' against {against}' if against else ''}: "
+            + "; ".join(t for t in (row["source"], row["locator"], f"“{row['excerpt']}”" * bool(row["excerpt"])) if t)
         )
     for artifact in contents.artifacts:
         name = artifact["id"]

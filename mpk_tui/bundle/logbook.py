@@ -10,6 +10,8 @@ from mpk_tui.bundle.commitments import Items, Withheld
 from mpk_tui.errors import MalformedError
 
 EXPORT = "export"
+SEALED = "bundle"
+"""Act that records a bundle that was written; its object is the bundle's id."""
 
 
 def check(items: Items, seq: int) -> tuple[str, ...]:

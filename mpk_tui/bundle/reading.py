@@ -15,6 +15,7 @@ from mpk_tui.bundle.outcome import SectionReport, Word
 from mpk_tui.bundle.run import Run
 from mpk_tui.bundle.schema import Reading
 from mpk_tui.errors import MalformedError
+from mpk_tui.records import replace
 
 Beside = Set[tuple[bytes, int]]
 """Files that lie beside a bundle: SHA-256 and size of each."""
@@ -48,12 +49,16 @@ def read_sections(
         if name not in listed:
             run.found.append((Word.ALTERED, f"section {name} is not among the signed ones"))
     reading = Reading(newer=body.newer, bounds=bounds)
+    left = bounds.total_nodes
     for entry in body.sections:
         blob = blobs.get(entry.id)
         if blob is None:
             _missing(run, entry, beside)
             continue
-        state, withheld, value = _read_section(entry, blob, bounds)
+        # Thousands of sections may each hold what one may hold; together they may not.
+        allowed = bounds if left >= bounds.nodes else replace(bounds, nodes=left)
+        state, withheld, value = _read_section(entry, blob, allowed)
+        left -= value.nodes if isinstance(value, commitments.Items) else 0
         if state:
             run.found.append((Word.ALTERED, f"section {entry.id}: {state}"))
             run.sections.append(SectionReport(entry.id, entry.kind, entry.size, entry.count, "altered", reason=state))
@@ -63,7 +68,8 @@ def read_sections(
             run.sections.append(SectionReport(entry.id, entry.kind, entry.size, entry.count, "not understood"))
             continue
         if entry.kind == "blob" and sections.FAMILIES[entry.family].check is not None:
-            value = canonical.decode(blob.data, bounds.section, where=entry.id)
+            value, nodes = canonical.counted(blob.data, allowed.section, where=entry.id)
+            left -= nodes
         sections.check_content(entry, value, reading)
         run.content[entry.id] = value.values if isinstance(value, commitments.Items) else value
         if withheld:
@@ -101,14 +107,14 @@ def _read_section(entry: SectionEntry, blob: Blob, bounds: Bounds) -> tuple[str,
         return "", (), blob.data
     items = commitments.read_items(entry.kind, blob.data, entry.id, bounds)
     if len(items.values) != entry.count:
-        return f"{len(items.values)} items, {entry.count} were signed", (), None
+        return f"{len(items.values)} items, {entry.count} were signed", (), items
     hidden = items.hidden
     if hidden and not entry.redactable:
-        return "items are withheld that may not be", (), None
+        return "items are withheld that may not be", (), items
     if not hidden and len(blob.data) != entry.size:
-        return f"{len(blob.data)} bytes, {entry.size} were signed", (), None
+        return f"{len(blob.data)} bytes, {entry.size} were signed", (), items
     if items.digest != entry.digest:
-        return "its items are not those that were signed", (), None
+        return "its items are not those that were signed", (), items
     return "", hidden, items
 
 

@@ -189,7 +189,7 @@ def _open(path: Path, notices: list[str], cancel: CancelToken | None) -> Checkpo
             raise
         files = list_folder(path, cancel)
         model = find_weights(path, files, partial=True)
-        if model.kind != "safetensors" or not model.missing:
+        if model.kind != "safetensors" or (model.index is None and not model.missing):
             raise
         shards = model.weights
         parts = [open_checkpoint(path / shard, cancel) for shard in shards]

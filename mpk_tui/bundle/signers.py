@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mpk_tui.bundle.envelope import Signature
 from mpk_tui.bundle.manifest import Signer
@@ -185,8 +185,8 @@ def day(ms: int) -> str:
 def judge(standings: Iterable[tuple[Signer, Standing]], suite: str, store: TrustStore) -> list[tuple[Word, str]]:
     """What speaks against believing the signers; empty if the policy is met.
 
-    People are counted, each once for a role, whatever number of keys they signed with; every signer is looked at, not
-    only as many as the threshold needs.
+    People are counted, each once for a role, whatever number of keys they signed with; where several roles must sign,
+    each needs somebody of its own.  Every signer is looked at, not only as many as the threshold needs.
     """
     out: list[tuple[Word, str]] = []
     counted: dict[str, set[str]] = {}
@@ -201,12 +201,33 @@ def judge(standings: Iterable[tuple[Signer, Standing]], suite: str, store: Trust
     for role, needed in store.policy.needed.items():
         have = len(counted.get(role, ()))
         if have < needed:
-            name = "people whom you trust" if role == ANY else f"people whom you trust as {role}"
+            name = f"{'person' if needed == 1 else 'people'} whom you trust{'' if role == ANY else f' as {role}'}"
             out.append((Word.UNTRUSTED, f"{needed} {name} must sign, {have} did"))
+    # Each role has enough people by now, so that there are no more slots than people.
+    enough = not any(word is Word.UNTRUSTED for word, _ in out)
+    slots = [role for role, n in store.policy.needed.items() if role != ANY for _ in range(n)] if enough else []
+    if not _filled(slots, counted):
+        out.append((Word.UNTRUSTED, "each role that must sign needs somebody of its own: one person stands for one"))
     order = list(SUITES)
     if order.index(suite) < order.index(store.policy.min_suite):
         out.append((Word.UNTRUSTED, f"your policy asks for suite {store.policy.min_suite}, the bundle has {suite}"))
     return out
+
+
+def _filled(slots: Sequence[str], people: Mapping[str, set[str]]) -> bool:
+    """Whether every slot, a role, can be given a person of its own (augmenting paths of a bipartite matching)."""
+    taken: dict[str, int] = {}
+
+    def place(slot: int, tried: set[str]) -> bool:
+        for person in sorted(people.get(slots[slot], ())):
+            if person not in tried:
+                tried.add(person)
+                if person not in taken or place(taken[person], tried):
+                    taken[person] = slot
+                    return True
+        return False
+
+    return all(place(slot, set()) for slot in range(len(slots)))
 
 
 def report(signer: Signer, checked: Checked, state: Standing | None) -> SignerReport:

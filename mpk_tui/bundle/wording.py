@@ -183,7 +183,7 @@ def _summary(contents: Contents, outcome: Outcome) -> list[str]:
     if absent and outcome.checkpoint:
         out.append(f"not held against anything here: {', '.join(absent)}")
     elif absent:
-        out.append("no checkpoint was presented: --checkpoint PATH tells whether yours is one of these")
+        out.append("no checkpoint was presented: mpk-tui verify --checkpoint PATH tells whether yours is one of these")
     return out
 
 

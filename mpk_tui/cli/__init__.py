@@ -1,6 +1,7 @@
 """The scriptable front door: one module a command, imported only when it is asked for.
 
-stdout is data, stderr is narration; both are the same bytes for a terminal and a pipe, progress bars excepted.
+stdout is data, stderr is narration; both are the same bytes for a terminal and a pipe, but for progress bars and for
+long sentences of strangers, which a terminal would break so that a part looks like a line of ours (`output.emit`).
 """
 
 from __future__ import annotations

@@ -84,6 +84,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Once(argparse.Action):
+    """An option that may be given once: the second of two keys must not silently be the only one that is believed."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        """Keep the value, or refuse a second one."""
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option} was given twice; several keys make a trust store: mpk-tui keys trust")
+        setattr(namespace, self.dest, values)
+
+
 def trust_options(parser: argparse.ArgumentParser, *, key: str = "--key") -> None:
     """Declare ``--trust``, ``--key`` and ``--allow-stale-trust``: whom to believe, wherever a bundle is verified.
 
@@ -96,7 +108,7 @@ def trust_options(parser: argparse.ArgumentParser, *, key: str = "--key") -> Non
         "--trust", type=Path, metavar="PATH",
         help="trust store: a folder, or a signed store (default: the one in your data folder)",
     )  # fmt: skip
-    whom.add_argument(key, type=Path, metavar="PEM", help="believe this public key alone, in any role")
+    whom.add_argument(key, type=Path, metavar="PEM", action=Once, help="believe this public key alone, in any role")
     parser.add_argument(
         "--allow-stale-trust", action="store_true", help="go on with a signed trust store that has expired"
     )

@@ -51,6 +51,14 @@ def other_models(s: Sections) -> None:
     s["evidence"][0]["record"] = digest
 
 
+def said_identical(s: Sections) -> None:
+    """Correctly cited, and the bundle's own lists of tensors say otherwise."""
+    record = w.comparison("identical")
+    digest = hashtree.sha256(canonical.encode(record))
+    s["findings"][0].update(record=record, digest=digest)
+    s["evidence"][0].update(record=digest, finding="identical")
+
+
 def conflict(s: Sections) -> None:
     from mpk_tui.constitution.answers import Answer
 
@@ -76,6 +84,7 @@ CASES: dict[str, Callable[[Sections], Any]] = {
     "evidence that cites what is not there": lambda s: s["evidence"][0].update(record=bytes(32)),
     "comparison that is not its digest": lambda s: s["findings"][0]["record"].update(sentence="x"),
     "comparison of other models": other_models,
+    "identical, with other tensors": said_identical,
     "no verdict on the pair": lambda s: s["verdict"]["pairs"][0].update(pair="R1:S1"),
     "answers on a pair that is none": lambda s: s["answers"][0].update(pair="S1:S1"),
     "model out of scope": lambda s: s["artifacts"][0].update(scope="speech"),
@@ -189,3 +198,10 @@ def test_a_self_test_that_gives_no_reason_to_rely_on_it_is_told(change: dict[str
     assert outcome.verdict is Word.VALID
     told = [n for n in outcome.notices if "self-test" in n]
     assert [said in n for n in told] == ([True] if said else []), told
+
+
+def test_a_norm_of_another_name_is_unsupported() -> None:
+    def renamed(s: Sections) -> None:
+        s["norm"]["id"] = "iso-27037"
+
+    assert w.check(w.sealed(changed(renamed))).verdict is Word.UNSUPPORTED

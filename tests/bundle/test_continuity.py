@@ -138,3 +138,23 @@ def test_a_dissent_on_an_earlier_bundle_is_told_with_the_later_one() -> None:
     assert [n for n in made.notices if "Bert (trusted) dissents from the earlier bundle 0 (one)" in n]
     agreeing = held_against(w.check(TWO, store), [("one", w.check(ONE, store))])
     assert not any("dissent" in n for n in agreeing.notices)
+
+
+def test_the_entry_after_the_earlier_log_names_the_earlier_bundle() -> None:
+    said = [
+        *FIRST,
+        {**w.log_entry(3, "bundle", seq=0), "obj": dsse.bundle_id(ONE.payload)},
+        w.log_entry(4, "export", seq=1),
+    ]
+    assert compare(w.check(bundle(1, said, ONE)), "one", w.check(ONE)).word is None
+    said[3]["obj"] = w.sha("another")
+    found = compare(w.check(bundle(1, said, ONE)), "one", w.check(ONE))
+    assert found.word is Word.REPLAY
+    assert "another bundle" in found.sentence
+
+
+def test_earlier_bundles_that_tell_two_stories_are_a_fork() -> None:
+    twin = bundle(0, FIRST, notes=[])
+    made = held_against(w.check(THREE), [("one", w.check(ONE)), ("twin", w.check(twin))])
+    assert made.verdict is Word.REPLAY
+    assert held_against(w.check(THREE), [("one", w.check(ONE)), ("again", w.check(ONE))]).verdict is Word.VALID

@@ -229,6 +229,7 @@ CASES: dict[str, tuple[Callable[[], Made], str]] = {
     "88 entry replaced by another hash": (lambda: edit("log", lambda r: r.__setitem__(1, [bytes(32)])), "ALTERED"),
     "88b entry replaced by 31 bytes": (lambda: edit("log", lambda r: r.__setitem__(1, [bytes(31)])), "MALFORMED"),
     "89 no export at the end": (lambda: log(w.log_entry(0, "open"), w.log_entry(1, "note")), "MALFORMED"),
+    "89d export of number false": (lambda: log(w.log_entry(0, "export", seq=False)), "MALFORMED"),
     "89b export of another number": (lambda: log(w.log_entry(0, "export", seq=1)), "MALFORMED"),
     "89c empty log": (lambda: log(), "MALFORMED"),
     "90 gap in the numbers": (lambda: log(w.log_entry(0, "open"), w.log_entry(2, "export", seq=0)), "MALFORMED"),

@@ -50,7 +50,7 @@ def test_values_of_a_section_can_be_bounded() -> None:
 
 
 def test_every_limit_is_tried() -> None:
-    assert {f.name for f in fields(Bounds)} == {*LOWERED, "nodes"}
+    assert {f.name for f in fields(Bounds)} == {*LOWERED, "nodes", "total_nodes"}
     assert checked(RAW, bounds({})) == checked(RAW, DEFAULT)
 
 
@@ -122,3 +122,13 @@ def test_fields_that_are_not_known_are_told_up_to_a_number() -> None:
     assert outcome.verdict is Word.VALID
     assert len(told) == schema.MOST_TOLD + 1
     assert told[-1].endswith(f"{800 - schema.MOST_TOLD} more fields")
+
+
+def test_values_of_all_sections_are_counted_together() -> None:
+    data = w.sealed().to_bytes()
+    from mpk_tui.bundle.limits import bounds
+    from mpk_tui.bundle.verify import verify
+
+    many = verify(data, w.DEFAULT_STORE, w.NOW, bounds=bounds({"total_nodes": 400}))
+    assert many.verdict is Word.LIMIT
+    assert verify(data, w.DEFAULT_STORE, w.NOW, bounds=bounds({"total_nodes": 2000})).verdict is Word.VALID

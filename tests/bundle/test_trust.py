@@ -48,6 +48,16 @@ CASES: dict[str, tuple[Any, TrustStore, Expected, str]] = {
     "101 one person with two keys": (TWO, trusting(person("Anna", ANNA, BERT), needed={ANY: 2}), Expected(), "UNTRUSTED"),
     "103 role not granted": (ONE, trusting(person("Anna", ANNA, roles=("reviewer",))), Expected(), "UNTRUSTED"),
     "role granted": (ONE, trusting(person("Anna", ANNA, roles=("analyst",)), needed={"analyst": 1}), Expected(), "VALID"),
+    "one person in two roles": (
+        w.sealed_as((ANNA, "analyst"), (BERT, "reviewer")),
+        trusting(person("Anna", ANNA, BERT), needed={"analyst": 1, "reviewer": 1}), Expected(), "UNTRUSTED"),
+    "two people in two roles": (
+        w.sealed_as((ANNA, "analyst"), (BERT, "reviewer")),
+        trusting(anna(), person("Bert", BERT), needed={"analyst": 1, "reviewer": 1}), Expected(), "VALID"),
+    "two people, one of them in both roles": (
+        w.sealed_as((ANNA, "analyst"), (BERT, "reviewer"), (CARLA, "analyst")),
+        trusting(person("Anna", ANNA, BERT), person("Carla", CARLA), needed={"analyst": 1, "reviewer": 1}), Expected(),
+        "VALID"),
     "role that nobody signed in": (ONE, trusting(anna(), needed={"reviewer": 1}), Expected(), "UNTRUSTED"),
     "32 suite too weak": (ONE, trusting(anna(), min_suite="s2"), Expected(), "UNTRUSTED"),
     "104 not yet valid": (ONE, trusting(anna(not_before=CREATED + 1)), Expected(), "EXPIRED"),

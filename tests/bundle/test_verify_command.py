@@ -223,3 +223,24 @@ def test_no_part_of_a_stranger_s_sentence_looks_like_a_line_of_ours_on_a_termina
     assert all(len(line) < 80 for line in lines)
     assert [line for line in lines if line.startswith("VERDICT")] == ["VERDICT UNTRUSTED 11"]
     assert sum("VERDICT VALID 0" in line for line in lines) >= 3
+
+
+def test_a_second_key_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "b.mpkb").write_bytes(w.sealed().to_bytes())
+    (tmp_path / "k.pem").write_bytes(pem(w.ANNA.public))
+    key = str(tmp_path / "k.pem")
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(tmp_path / "b.mpkb"), "--key", key, "--key", key])
+    assert ended.value.code == 2
+    assert "given twice" in capsys.readouterr().err
+
+
+def test_a_missing_signature_is_not_called_a_difference_of_bytes() -> None:
+    from dataclasses import replace
+
+    two = w.sealed(None, w.ANNA, w.BERT)
+    waiting = w.check(replace(two, signatures=two.signatures[:1]))
+    assert waiting.verdict.value == "ALTERED"
+    assert "Not everybody who is declared has signed" in waiting.words
+    broken = replace(two, signatures=tuple(replace(s, sig=bytes(64)) for s in two.signatures))
+    assert "The bytes differ" in w.check(broken).words

@@ -205,6 +205,14 @@ def sealed(what: Contents | None = None, *keys: Key) -> Envelope:
     return made
 
 
+def sealed_as(*signers: tuple[Key, str]) -> Envelope:
+    """Signed by keys in roles."""
+    made = unsigned(None, *(k.signer(f"Signer {n}", role) for n, (k, role) in enumerate(signers)))
+    for k, _ in signers:
+        made = build.sign(made, k.public, k.sign)
+    return made
+
+
 def resigned(base: Envelope, payload: bytes, *keys: Key, payload_type: str = dsse.BUNDLE_TYPE) -> Envelope:
     """Another payload, correctly signed as it stands, whatever it holds."""
     message = dsse.pae(payload_type, payload)

@@ -24,5 +24,26 @@ export function continuity(later, earlier) {
   if (log.hashes.length < count || !headOf(log.hashes.slice(0, count)).equals(entry.get("digest"))) {
     return ["REPLAY", "the log was rewritten"];
   }
+  const next = later.sections.content.get("log")[count];
+  if (next instanceof Map && next.get("act") === "bundle" && next.get("obj") !== null && !next.get("obj").equals(earlier.id)) {
+    return ["REPLAY", "the log goes on from another bundle"];
+  }
   return null;
+}
+
+/**
+ * Whether the earlier bundles tell two stories: one number of one case, two ids (6).
+ * @param {object[]} outcomes of the earlier bundles
+ * @returns {boolean}
+ */
+export function tellsTwoStories(outcomes) {
+  const seen = new Map();
+  return outcomes
+    .filter((o) => ["VALID", "PARTIAL", "MISMATCH", "INCONSISTENT"].includes(o.word))
+    .some(({ id, manifest }) => {
+      const name = JSON.stringify([manifest.map.get("case").get("id"), String(manifest.map.get("seq"))]);
+      const isOther = seen.has(name) && seen.get(name) !== id.toString("hex");
+      seen.set(name, id.toString("hex"));
+      return isOther;
+    });
 }

@@ -38,18 +38,20 @@ export class Float {
 
 /**
  * Decode one value.  Maps become Map, ints BigInt, floats Float, str string, bin Buffer.
- * Items of a top-level array keep the bytes they were read from in `spans`, if an array is given.
+ * Items of a top-level array keep the bytes they were read from in `spans`, if an array is given; `tally.left`, if a
+ * tally is given, bounds the values (keys of maps among them) and is lowered by them.
  */
-export function decode(data, limits = PROFILE, spans = null) {
+export function decode(data, limits = PROFILE, spans = null, tally = null) {
   let pos = 0;
   let nodes = 0;
+  const most = tally === null ? limits.nodes : Math.min(limits.nodes, tally.left);
   const need = (n) => {
     if (data.length - pos < n) throw bad("cut short");
   };
 
   function value(depth) {
     need(1);
-    if (++nodes > limits.nodes) throw over("too many values");
+    if (++nodes > most) throw over("too many values");
     const first = data[pos++];
     if (first <= 0x7f) return BigInt(first);
     if (first >= 0xe0) return BigInt(first - 256);
@@ -136,6 +138,7 @@ export function decode(data, limits = PROFILE, spans = null) {
 
   const out = value(0);
   if (pos !== data.length) throw bad("bytes after the value");
+  if (tally !== null) tally.left -= nodes;
   return out;
 }
 

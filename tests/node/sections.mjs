@@ -25,9 +25,9 @@ export function rootOf(leaves) {
 export const headOf = (hashes) => hashes.reduce((h, entry) => tagged("log", h, entry), tagged("log-genesis"));
 
 /** Items of a merkle or chain section: values, their hashes, and the indices of those that are withheld (4). */
-function readItems(kind, data) {
+function readItems(kind, data, tally) {
   const spans = [];
-  const values = decode(data, PROFILE, spans);
+  const values = decode(data, PROFILE, spans, tally);
   must(Array.isArray(values), "no array of items");
   if (kind === "chain" && values.length > 100_000) throw over("log_entries");
   const hidden = new Set();
@@ -41,24 +41,24 @@ function readItems(kind, data) {
 }
 
 /** Hold one blob against its entry of the manifest (4). Returns what was read; `fault` if the bytes are not the signed ones. */
-function readSection(entry, [id, salt, data]) {
+function readSection(entry, [id, salt, data], tally) {
   if (salt.length > 0 !== entry.get("salted")) return { fault: "salt" };
   if (entry.get("kind") === "blob") {
     const digest = entry.get("salted") ? tagged("sec", Buffer.from(id), salt, data) : sha(data);
     if (BigInt(data.length) !== entry.get("size")) return { fault: "size" };
     return digest.equals(entry.get("digest")) ? { data } : { fault: "digest" };
   }
-  const read = readItems(entry.get("kind"), data);
+  const read = readItems(entry.get("kind"), data, tally);
   if (BigInt(read.values.length) !== entry.get("count")) return { fault: "count" };
   if (read.hidden.size === 0 && BigInt(data.length) !== entry.get("size")) return { fault: "size" };
   return read.digest.equals(entry.get("digest")) ? read : { fault: "digest" };
 }
 
 /** Hold content against its shape (5). */
-function shaped(id, read, unknown) {
+function shaped(id, read, unknown, tally) {
   const [family] = split(id);
   if (read.data !== undefined) {
-    const value = decode(read.data, PROFILE);
+    const value = decode(read.data, PROFILE, null, tally);
     fit(`section-${family}`, value, unknown);
     return value;
   }
@@ -72,6 +72,7 @@ function shaped(id, read, unknown) {
  *   `read`: hashes and withheld indices of lists by id; `withheld`: ids of missing redactable sections
  */
 export function readSections(manifest, blobs) {
+  const tally = { left: 16_000_000 }; // of all sections together (10.2)
   const given = new Map(blobs.map((b) => [b[0], b]));
   const out = { content: new Map(), read: new Map(), withheld: [], faults: [] };
   for (const [id, entry] of manifest.sections) {
@@ -80,14 +81,14 @@ export function readSections(manifest, blobs) {
       else out.faults.push(`${id} is missing`);
       continue;
     }
-    const read = readSection(entry, given.get(id));
+    const read = readSection(entry, given.get(id), tally);
     if (read.fault !== undefined) {
       out.faults.push(`${id}: ${read.fault}`);
       continue;
     }
     out.read.set(id, read);
     if (!isKnown(id) || split(id)[0] === "doc") continue;
-    out.content.set(id, shaped(id, read, manifest.unknown));
+    out.content.set(id, shaped(id, read, manifest.unknown, tally));
     within(id, out.content.get(id), read);
   }
   for (const id of given.keys()) if (!manifest.sections.has(id)) out.faults.push(`${id} is not listed`);

@@ -139,6 +139,22 @@ export function trustedEndorser(store, { role, keys, at }, suite, now) {
   return keys.every((key) => isGood(store.keys.get(keyId(key)))) ? person : null;
 }
 
+/** Whether every slot, a role, can be given a person of its own: tried one after the other, moving who stands already (9). */
+function isFilled(slots, counted) {
+  const at = new Map();
+  const place = (slot, tried) =>
+    counted
+      .filter((c) => c.role === slots[slot])
+      .some(({ person }) => {
+        if (tried.has(person)) return false;
+        tried.add(person);
+        if (at.has(person) && !place(at.get(person), tried)) return false;
+        at.set(person, slot);
+        return true;
+      });
+  return slots.every((_, slot) => place(slot, new Set()));
+}
+
 /**
  * Whom to trust (9).
  * @param {object} manifest what `readManifest` returned
@@ -169,7 +185,8 @@ export function judge(store, manifest, witnesses, now) {
     const people = new Set(counted.filter((c) => role === ANY || c.role === role).map((c) => c.person));
     return BigInt(people.size) >= n;
   });
-  if (!isMet || !atLeast(manifest.suite, store.policy.min_suite)) out.push(["UNTRUSTED", "the policy is not met"]);
+  const slots = isMet ? store.policy.needed.flatMap(([role, n]) => (role === ANY ? [] : Array(Number(n)).fill(role))) : [];
+  if (!isMet || !isFilled(slots, counted) || !atLeast(manifest.suite, store.policy.min_suite)) out.push(["UNTRUSTED", "the policy is not met"]);
   if (store.expires !== null && now > store.expires) out.push(["EXPIRED", "the trust store has expired"]);
   return out;
 }

@@ -121,6 +121,10 @@ function findingsAndEvidence(manifest, findings, evidence) {
   for (const row of findings) {
     const record = row.get("record");
     if (!sha(encode(record)).equals(row.get("digest"))) faults.push("a finding is not its digest");
+    const roots = row.get("pair").split(":").map((a) => manifest.sections.get(`tensors.${a}`)?.get("digest").toString("hex"));
+    if (record.get("finding") === "identical" && !roots.includes(undefined) && roots[0] !== roots[1]) {
+      faults.push("identical, with other tensors");
+    }
     row.get("pair").split(":").forEach((artifact, i) => {
       const root = manifest.sections.get(`tensors.${artifact}`)?.get("digest").toString("hex");
       const given = inMap(record.get("ab"[i]), "root");

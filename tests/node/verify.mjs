@@ -15,7 +15,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { attachmentsBelow } from "./attachments.mjs";
 import { compareCheckpoints, compareTensor } from "./checkpoint.mjs";
-import { continuity } from "./continuity.mjs";
+import { continuity, tellsTwoStories } from "./continuity.mjs";
 import { CODES, readEndorsements } from "./endorse.mjs";
 import { BUNDLE, MIB, byKey, pae, readEnvelope, sha, verifies } from "./envelope.mjs";
 import { Refusal, over } from "./msgpack.mjs";
@@ -76,10 +76,12 @@ function steps(data, store, options, found, out) {
   for (const [name, { hidden }] of sections.read) if (hidden?.size > 0) found.push(["PARTIAL", `items of ${name} are withheld`]);
   found.push(...judge(store, manifest, witnesses, options.now));
   freshness(out, options, found);
-  for (const earlier of options.earlier ?? []) {
-    const result = continuity(out, verify(earlier, store, { now: options.now }));
+  const before = (options.earlier ?? []).map((earlier) => verify(earlier, store, { now: options.now }));
+  for (const earlier of before) {
+    const result = continuity(out, earlier);
     if (result !== null) found.push(result);
   }
+  if (tellsTwoStories(before)) found.push(["REPLAY", "the earlier bundles tell two stories"]);
   found.push(...inconsistencies(manifest, sections.content).map((what) => ["INCONSISTENT", what]));
   if (options.checkpoints?.length > 0 && SHOWN.includes(worst(found))) {
     found.push(...compareCheckpoints(manifest, sections, options.checkpoints, options.match));
