@@ -129,9 +129,9 @@ class Outcome:
         notices: Anything else that a person should know.
         contents: What the bundle says, if its verdict lets it be shown.
         held_back: The same, where it may be shown only on request and under a banner.
-        checkpoint: Comparison with local checkpoints (see `mpk_tui.bundle.recheck`), as plain records.
-        earlier: Comparison with earlier bundles of the case (see `mpk_tui.bundle.continuity`), as plain records.
-        rerun: Findings computed again from the bundle's features (see `mpk_tui.bundle.rerun`), as plain records.
+        checkpoint: Comparison with local checkpoints (see `mpk_tui.bundle.local.recheck`), as plain records.
+        earlier: Comparison with earlier bundles of the case (see `mpk_tui.bundle.later.continuity`), as plain records.
+        rerun: Findings computed again from the bundle's features (see `mpk_tui.bundle.local.rerun`), as plain records.
         first_seen: When this verifier saw the bundle first, milliseconds, if it wrote that down.
     """
 

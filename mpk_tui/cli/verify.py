@@ -172,7 +172,7 @@ def _outcome(args: argparse.Namespace, store: TrustStore, expected: Expected, bo
     known = history(log)
     expected = replace(expected, history=known)
     if args.attachments is not None:
-        from mpk_tui.bundle.attachments import beside
+        from mpk_tui.bundle.later.attachments import beside
 
         expected = replace(expected, beside=beside(args.attachments))
     outcome = verify(data, store, now, expected, bounds)
@@ -190,7 +190,7 @@ def _again(args: argparse.Namespace, outcome: Outcome) -> Outcome:
     if contents is None:
         narrate("the findings were not computed again: the bundle's content is not to be relied on")
         return outcome
-    from mpk_tui.bundle.rerun import rerun
+    from mpk_tui.bundle.local.rerun import rerun
 
     return rerun(outcome, contents, progress_bar())
 
@@ -199,7 +199,7 @@ def _with_earlier(args: argparse.Namespace, outcome: Outcome, store: TrustStore,
     if outcome.verdict not in SHOWN:
         narrate("the earlier bundles were not compared: this one is not to be relied on")
         return outcome
-    from mpk_tui.bundle.continuity import held_against
+    from mpk_tui.bundle.later.continuity import held_against
 
     earlier = []
     for path in args.earlier:
@@ -215,12 +215,12 @@ def _with_checkpoints(args: argparse.Namespace, outcome: Outcome) -> Outcome:
     if contents is None:
         narrate("the checkpoints were not compared: the bundle's content is not to be relied on")
         return outcome
-    from mpk_tui.bundle.recheck import recheck
+    from mpk_tui.bundle.local.recheck import recheck
 
     outcome = recheck(outcome, contents, args.checkpoint, progress_bar(), folder=args.match == "folder")
     if not args.features:
         return outcome
-    from mpk_tui.bundle.featurematch import with_features
+    from mpk_tui.bundle.local.featurematch import with_features
 
     return with_features(outcome, contents, progress_bar())
 

@@ -12,9 +12,9 @@ from typing import Any
 from mpk_tui.bundle import build as building
 from mpk_tui.bundle import dsse, envelope, wording
 from mpk_tui.bundle.from_case import export, record_sealed
+from mpk_tui.bundle.local.recheck import recheck
 from mpk_tui.bundle.manifest import Signer
 from mpk_tui.bundle.outcome import MEANING, Outcome, Word
-from mpk_tui.bundle.recheck import recheck
 from mpk_tui.bundle.toolfacts import tool_facts
 from mpk_tui.bundle.trust import single_key
 from mpk_tui.bundle.verify import inspect, verify

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mpk_tui.bundle import endorsements, envelope, manifest, proofs, sections, trust_file
+from mpk_tui.bundle import endorsements, envelope, manifest, sections, trust_file
+from mpk_tui.bundle.later import proofs
 from mpk_tui.bundle.schema import Check, Shape, shape_of
 
 NAME = "bundle-1.cddl"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.bundle import recheck
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.local import recheck
 from mpk_tui.bundle.manifest import CaseFacts, ToolFacts
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.checkpoint.open import open_checkpoint

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mpk_tui.bundle import consistency, dsse, endorsements, envelope, logbook, manifest, proofs, trust_file
+from mpk_tui.bundle import consistency, dsse, endorsements, envelope, logbook, manifest, trust_file
 from mpk_tui.bundle.commitments import Items
 from mpk_tui.bundle.envelope import SealedEndorsement, Signature
+from mpk_tui.bundle.later import proofs
 from mpk_tui.bundle.manifest import Signer
 from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.receipts import History, Receipt

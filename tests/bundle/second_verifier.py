@@ -15,7 +15,7 @@ import stores
 import workshop as w
 from workshop import ANNA, BERT, CARLA, DAY, NOW, Pair
 
-from mpk_tui.bundle import proofs
+from mpk_tui.bundle.later import proofs
 from mpk_tui.bundle.outcome import CODES
 from mpk_tui.cli import main
 

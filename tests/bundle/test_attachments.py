@@ -16,8 +16,8 @@ import workshop as w
 from keyfiles import key_files
 from workshop import ANNA, BERT, sha
 
-from mpk_tui.bundle import attachments
-from mpk_tui.bundle.attachments import Attachment
+from mpk_tui.bundle.later import attachments
+from mpk_tui.bundle.later.attachments import Attachment
 from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.verify import Expected
 from mpk_tui.cli import main

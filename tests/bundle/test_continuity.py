@@ -13,12 +13,13 @@ import workshop as w
 from keyfiles import key_files
 from workshop import ANNA, STRANGER
 
-from mpk_tui.bundle import dsse, redact
-from mpk_tui.bundle.continuity import compare, held_against
+from mpk_tui.bundle import dsse
 from mpk_tui.bundle.envelope import Envelope
+from mpk_tui.bundle.later import redact
+from mpk_tui.bundle.later.continuity import compare, held_against
+from mpk_tui.bundle.later.redact import Selection
 from mpk_tui.bundle.manifest import CaseFacts
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.redact import Selection
 from mpk_tui.cli import main
 
 FIRST = [w.log_entry(0, "open"), w.log_entry(1, "note"), w.log_entry(2, "export", seq=0)]

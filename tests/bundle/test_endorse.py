@@ -14,8 +14,9 @@ import workshop as w
 from keyfiles import key_files
 from workshop import ANNA, BERT, CARLA, CREATED, STRANGER, person, trusting
 
-from mpk_tui.bundle import build, dsse, endorse, endorsements, envelope, limits, wording
+from mpk_tui.bundle import build, dsse, endorsements, envelope, limits, wording
 from mpk_tui.bundle.envelope import Envelope, SealedEndorsement, Signature
+from mpk_tui.bundle.later import endorse
 from mpk_tui.bundle.outcome import Word
 from mpk_tui.cli import main
 from mpk_tui.errors import LimitError, MalformedError, UsageError

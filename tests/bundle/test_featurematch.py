@@ -16,9 +16,9 @@ import workshop as w
 
 from mpk_tui.bundle import wording
 from mpk_tui.bundle.contents import Contents
-from mpk_tui.bundle.featurematch import support, with_features
+from mpk_tui.bundle.local.featurematch import support, with_features
+from mpk_tui.bundle.local.recheck import recheck
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.recheck import recheck
 from mpk_tui.checkpoint.arrays import WeightReader
 from mpk_tui.checkpoint.model import Part
 from mpk_tui.checkpoint.open import open_checkpoint

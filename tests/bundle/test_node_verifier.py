@@ -25,9 +25,10 @@ from test_redact import RECORDS
 from workshop import ANNA, BERT, CARLA, CREATED, NOW, STRANGER, Key, Pair
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.bundle import build, dsse, proofs
+from mpk_tui.bundle import build, dsse
 from mpk_tui.bundle.commitments import blob_digest
 from mpk_tui.bundle.envelope import Envelope, SealedEndorsement, Signature
+from mpk_tui.bundle.later import proofs
 from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.trust import Policy, Revocation
 from mpk_tui.constitution.verdict import decide

@@ -15,11 +15,12 @@ from test_recheck import SUBJECT, write_folder
 from workshop import ANNA, BERT, DAY, NOW, STRANGER, person, trusting
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.bundle import dsse, proofs, redact
+from mpk_tui.bundle import dsse
 from mpk_tui.bundle.envelope import Envelope
+from mpk_tui.bundle.later import proofs, redact
+from mpk_tui.bundle.later.proofs import Proof
+from mpk_tui.bundle.later.redact import Selection
 from mpk_tui.bundle.outcome import Word
-from mpk_tui.bundle.proofs import Proof
-from mpk_tui.bundle.redact import Selection
 from mpk_tui.bundle.trust import Revocation, TrustStore
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.cli import main

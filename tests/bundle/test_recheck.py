@@ -15,8 +15,8 @@ import workshop as w
 from mpk_tui import hashtree
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.envelope import Envelope
+from mpk_tui.bundle.local.recheck import recheck
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.recheck import recheck
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.fingerprint.hashing import hash_checkpoint
 from mpk_tui.progress import Progress

@@ -12,11 +12,12 @@ import workshop as w
 from keyfiles import key_files
 from workshop import ANNA, BERT, CARLA, STRANGER, person, trusting
 
-from mpk_tui.bundle import envelope, redact
+from mpk_tui.bundle import envelope
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.envelope import Envelope
+from mpk_tui.bundle.later import redact
+from mpk_tui.bundle.later.redact import Selection
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.redact import Selection
 from mpk_tui.cli import main
 from mpk_tui.errors import UsageError
 

@@ -17,9 +17,9 @@ import workshop as w
 from mpk_tui import canonical, hashtree
 from mpk_tui.bundle import wording
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.local.rebuild import fingerprint_of, rebuild, withheld
+from mpk_tui.bundle.local.rerun import judge, rerun
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.rebuild import fingerprint_of, rebuild, withheld
-from mpk_tui.bundle.rerun import judge, rerun
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution import norm
 from mpk_tui.constitution.verdict import decide
@@ -216,7 +216,7 @@ def test_without_numpy_the_verdict_stays(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_module_itself_needs_no_numpy() -> None:
-    code = "import sys, mpk_tui.bundle.rerun, mpk_tui.bundle.rebuild; sys.exit('numpy' in sys.modules)"
+    code = "import sys, mpk_tui.bundle.local.rerun, mpk_tui.bundle.local.rebuild; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

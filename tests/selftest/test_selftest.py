@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from mpk_tui import text
-from mpk_tui.bundle import ed25519, filematch, signers, verify
+from mpk_tui.bundle import ed25519, signers, verify
+from mpk_tui.bundle.local import filematch
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution.verdict import Verdict, decide

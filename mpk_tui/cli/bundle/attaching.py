@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.bundle import attachments
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.later import attachments
 from mpk_tui.cli.bundle.looking import Looked, look, look_options, refuse
 from mpk_tui.cli.output import emit, emit_json, narrate
 from mpk_tui.errors import ExitCode, StorageError, UsageError

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.bundle import endorse, manifest
+from mpk_tui.bundle import manifest
 from mpk_tui.bundle.endorsements import KINDS, TOKEN_BYTES, Endorsement, parse
 from mpk_tui.bundle.envelope import Envelope, Signature
+from mpk_tui.bundle.later import endorse
 from mpk_tui.bundle.manifest import Signer
 from mpk_tui.bundle.wording import verdict_line, when
 from mpk_tui.checkpoint.reading import read_small

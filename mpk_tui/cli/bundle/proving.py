@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.bundle import proofs
+from mpk_tui.bundle.later import proofs
+from mpk_tui.bundle.later.proofs import ProofOutcome
 from mpk_tui.bundle.outcome import Word
-from mpk_tui.bundle.proofs import ProofOutcome
 from mpk_tui.checkpoint.reading import read_small
 from mpk_tui.cli.bundle.looking import look, look_options, refuse
 from mpk_tui.cli.bundle.redacting import tensor_name

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mpk_tui.bundle import endorse, redact
+from mpk_tui.bundle.later import endorse, redact
 from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.verify import verify
 from mpk_tui.cli.bundle.endorsing import write

@@ -121,7 +121,7 @@ def check(values: dict[str, str]) -> Callable[[Report, CancelToken], Outcome]:
     def work(report: Report, cancel: CancelToken) -> Outcome:
         from mpk_tui.bundle import receipt_log
         from mpk_tui.bundle.limits import FILE_BYTES
-        from mpk_tui.bundle.recheck import recheck
+        from mpk_tui.bundle.local.recheck import recheck
         from mpk_tui.bundle.verify import Expected, verify
         from mpk_tui.checkpoint.reading import read_small
 

@@ -23,8 +23,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.local.rebuild import Rebuilt, rebuild
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.rebuild import Rebuilt, rebuild
 from mpk_tui.errors import CancelledError, MpkError
 from mpk_tui.progress import CancelToken, Report, silent
 from mpk_tui.records import dataclass, replace

@@ -58,7 +58,7 @@ def with_features(
     """Look at the features of every checkpoint whose tensors did not match; verdicts stay as they are.
 
     Args:
-        outcome: After `mpk_tui.bundle.recheck.recheck`.
+        outcome: After `mpk_tui.bundle.local.recheck.recheck`.
         contents: What the bundle says.
         report: Progress.
         cancel: Polled between chunks.

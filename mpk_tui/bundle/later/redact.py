@@ -2,7 +2,8 @@
 
 The manifest commits to every section by a digest, so a section's blob can leave (its salt leaves with it), and an item
 of the log or of a tensor list can be replaced by its hash.  Signatures and endorsements stay good: they cover the
-manifest.  What is left out shows, and who left it out should: as a signed redaction record (`mpk_tui.bundle.endorse`).
+manifest.  What is left out shows, and who left it out should: as a signed redaction record
+(`mpk_tui.bundle.later.endorse`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from mpk_tui import hashtree
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.contents import Contents
-from mpk_tui.bundle.filematch import NONE, FilesFound, Lists, compare_files, first
+from mpk_tui.bundle.local.filematch import NONE, FilesFound, Lists, compare_files, first
 from mpk_tui.bundle.outcome import Outcome, Word
 from mpk_tui.bundle.verify import with_checkpoint
 from mpk_tui.canonical import encode

@@ -1,0 +1,1 @@
+"""A bundle held against what lies on this machine: files, tensors, features; and its findings computed again."""
