@@ -213,10 +213,11 @@ def test_what_is_withheld_is_not_run_and_nothing_is_claimed() -> None:
 
 
 def test_without_numpy_the_verdict_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    what = contents(
+        made("fine-tune"), made("base"), edited(compared("fine-tune", "base"), finding="near-identical")
+    )  # fmt: skip
     monkeypatch.setitem(sys.modules, "numpy", None)
-    outcome = again(
-        contents(made("fine-tune"), made("base"), edited(compared("fine-tune", "base"), finding="near-identical"))
-    )
+    outcome = again(what)
     assert outcome.verdict is Word.VALID
     assert "numpy is not installed" in outcome.rerun[0]["sentence"]
 
