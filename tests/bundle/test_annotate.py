@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from annotate import page, tokens
@@ -24,5 +25,5 @@ def test_every_byte_is_in_exactly_one_line() -> None:
     data = small()
     found = tokens(data)
     assert found[0].start == 0
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(found))
     assert found[-1].end == len(data)
