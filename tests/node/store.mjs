@@ -24,11 +24,19 @@ function storeOf(people, policy, expires = null) {
 }
 
 /**
- * A store of one key, which counts for any role and has no end.
- * @param {string} text a PEM file with one public key
+ * A store of one person with one key, or both halves of an identity, which counts for any role and has no end.
+ * @param {string[]} texts PEM files with one public key each, Ed25519 first
  * @throws {Refusal} for anything else; the verdict is then INTERNAL
  */
-export function storeOfKey(text) {
+export function storeOfKeys(texts) {
+  const keys = texts.map(keyOf);
+  must(keys.length === 1 || isSuite(keys, "s2"), "no ML-DSA-65 half");
+  const limits = { not_before: null, not_after: null, revoked: null };
+  const person = { id: "key", roles: [ANY], keys: keys.map((key) => ({ ...key, ...limits })), min_suite: "s1" };
+  return storeOf([person], { needed: [[ANY, 1n]], min_suite: "s1" });
+}
+
+function keyOf(text) {
   const blocks = text.match(/-----BEGIN [^-]+-----/g) ?? [];
   const found = /-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----/.exec(text);
   must(blocks.length === 1 && found !== null, "no PEM file of one public key");
@@ -37,9 +45,7 @@ export function storeOfKey(text) {
   must(der.toString("base64") === base64, "no canonical base64");
   const key = fromSpki(der);
   must(key !== null && isPrime(key), "no key of a suite, or not of prime order");
-  const limits = { not_before: null, not_after: null, revoked: null };
-  const person = { id: "key", roles: [ANY], keys: [{ ...key, ...limits }], min_suite: "s1" };
-  return storeOf([person], { needed: [[ANY, 1n]], min_suite: "s1" });
+  return key;
 }
 
 function ascending(list) {

@@ -22,7 +22,7 @@ import { Refusal, over } from "./msgpack.mjs";
 import { badSignatures, readManifest } from "./manifest.mjs";
 import { isProof, readProof } from "./proof.mjs";
 import { checkLog, readSections, references } from "./sections.mjs";
-import { judge, readStore, storeOfKey } from "./store.mjs";
+import { judge, readStore, storeOfKeys } from "./store.mjs";
 import { suite } from "./suite.mjs";
 import { checkNorm, inconsistencies } from "./verdict.mjs";
 
@@ -91,7 +91,7 @@ function steps(data, store, options, found, out) {
 /**
  * Verify a bundle or the proof of one tensor.
  * @param {Buffer} data the file
- * @param {object} store what `storeOfKey` or `readStore` returned
+ * @param {object} store what `storeOfKeys` or `readStore` returned
  * @param {{now: bigint, expectCase?: string, expectBundle?: string, earlier?: Buffer[], attachments?: string,
  *   checkpoints?: string[], match?: string}} options
  * @returns {{word: string, why: string[]}} with `id`, `manifest` and `sections` where they were read
@@ -120,7 +120,10 @@ function load(file, most = 1024 * MIB) {
 /** The store that the arguments name; whatever is wrong with it is INTERNAL (9.3). */
 function trust({ key, trust: file }) {
   try {
-    return file === undefined ? storeOfKey(load(key, 65_536).toString("utf8")) : readStore(load(file, 2 * MIB));
+    if (file !== undefined) return readStore(load(file, 2 * MIB));
+    const beside = key.replace(/(\.pub)?\.pem$/, ".ml-dsa-65$&"); // the second half, if it is there (10, One key)
+    const files = beside === key || key.includes(".ml-dsa-65.") || !fs.existsSync(beside) ? [key] : [key, beside];
+    return storeOfKeys(files.map((name) => load(name, 65_536).toString("utf8")));
   } catch (error) {
     throw new Unusable(`${file ?? key}: ${error.message}`);
   }
