@@ -188,7 +188,7 @@ def test_depth_and_nodes_are_bounded_exactly() -> None:
 @pytest.mark.parametrize(
     "value",
     [math.nan, math.inf, 1 << 63, -(1 << 63) - 1, {1: 2}, {"A": 1}, {"": 1}, "\ud800", {1, 2}, object(), [object()]],
-    ids=repr,
+    ids=lambda value: repr(value).split(" at 0x")[0],  # addresses differ from run to run
 )
 def test_what_has_no_canonical_form_is_not_written(value: Any) -> None:
     with pytest.raises(MalformedError):
