@@ -27,7 +27,7 @@ from mpk_tui.bundle.verify import Expected, verify
 from mpk_tui.bundle.wording import verdict_line
 from mpk_tui.cli.output import emit, narrate
 from mpk_tui.cli.receipts import default_file, history
-from mpk_tui.cli.verify import trust_from
+from mpk_tui.cli.verify import trust_from, trust_options
 from mpk_tui.errors import CancelledError, LimitError, MpkError, StorageError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.report.exports import Format, choose
@@ -42,12 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write; - for standard output")
     parser.add_argument("--format", metavar="NAME", help="format, where the ending of FILE does not tell it")
     parser.add_argument("--artifact", metavar="ID", default="", help="for hash lists: which artifact")
-    whom = parser.add_mutually_exclusive_group()
-    whom.add_argument(
-        "--trust", type=Path, metavar="PATH",
-        help="trust store: a folder, or a signed store (default: the one in your data folder)",
-    )  # fmt: skip
-    whom.add_argument("--key", type=Path, metavar="PEM", help="believe this public key alone, in any role")
+    trust_options(parser)
     parser.add_argument(
         "--show-untrusted", action="store_true", help="export the content even if it is not to be relied on"
     )

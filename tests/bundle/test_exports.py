@@ -248,3 +248,13 @@ def test_exports_import_nothing_heavy(bench: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "HEAVY []" in done.stderr
+
+
+def test_trust_is_named_as_in_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path / "b.mpkb"), "-o", "-", "--key", "a.pem", "--key", "b.pem"])
+    assert ended.value.code == 2
+    assert "given twice" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    assert "--allow-stale-trust" in capsys.readouterr().out
