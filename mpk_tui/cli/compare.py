@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_opening(parser)
     add_isolation(parser)
     parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")
+    parser.add_argument("--figures", action="store_true", help="print the numbers behind the eight figures, too")
     parser.add_argument("--json", action="store_true", help="print the whole record as one JSON object")
     parser.add_argument("--fail-on", choices=["linked"], help="exit 60 if the finding proposes a link")
 
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         emit_json(record)
     else:
         _print(record, args.context)
+        if args.figures:
+            _print_figures(record)
     if args.fail_on == "linked" and record["finding"] in LINKING and record["proposal"]["mechanisms"]:
         return ExitCode.LINKED
     return ExitCode.OK
@@ -98,6 +101,16 @@ def _print(r: dict[str, Any], context: bool) -> None:
         emit(f"limit      {text}")
     for text in r["notices"]:
         emit(f"note       {text}")
+
+
+def _print_figures(record: dict[str, Any]) -> None:
+    from mpk_tui.report.figures import figures
+    from mpk_tui.report.figures_text import lines_of
+
+    for figure in figures(record):
+        emit()
+        for line in lines_of(figure):
+            emit(line)
 
 
 def _print_merge(merge: dict[str, Any]) -> None:

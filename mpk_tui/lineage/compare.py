@@ -34,6 +34,7 @@ from mpk_tui.lineage.components import Part
 from mpk_tui.lineage.discriminator import Basis, RetentionTest, run_retention
 from mpk_tui.lineage.findings import Evidence
 from mpk_tui.lineage.identity import TELLING, Identity, compare_tensors
+from mpk_tui.lineage.profile.build import profile
 from mpk_tui.lineage.results import LAYER_P, UnitTest, not_run
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.sources import FORMS
@@ -143,6 +144,7 @@ def compare_sides(
         "merge": mixture,
         "proposal": proposal.propose(finding, found.identity, ranked, scopes, found.parts),
         "context": context.context(a, b, found.units.layer_map, report, cancel),
+        "profile": profile(a, b, found.identity, found.units, found.retention, report, cancel),
         "limits": _limits(a, b, finding.name),
         "notices": _notices(a, b),
     }  # fmt: skip

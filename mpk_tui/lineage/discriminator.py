@@ -318,7 +318,7 @@ def _both_read(a: Weights, b: Weights, role: str, pair: BlockPair, units: _Units
 
 def _sketched(a: Side, b: Side, pairs: tuple[BlockPair, ...], roles: tuple[str, ...]) -> RetentionTest:
     """Retention from what both fingerprints carry."""
-    of_a, of_b = _sketches(a), _sketches(b)
+    of_a, of_b = sketches_of(a), sketches_of(b)
     if of_a is None or of_b is None:
         return read(SKETCHED, (), "a fingerprint carries no sketch of learned structure")
     found = []
@@ -336,7 +336,16 @@ def _sketched(a: Side, b: Side, pairs: tuple[BlockPair, ...], roles: tuple[str, 
 
 
 @dataclass(frozen=True)
-class _Sketch:
+class Sketch:
+    """One body matrix of a fingerprint (`mpk_tui.fingerprint.learned`).
+
+    Attributes:
+        top: (side, side) sketch of its top triplets, over the norm of the matrix.
+        rest: Of everything else.
+        shape: Rows and columns of the matrix that was sketched.
+        standing: Directions that stand out.
+    """
+
     top: Floats
     rest: Floats
     shape: tuple[int, int]
@@ -351,7 +360,8 @@ def _spread_of(side: Side) -> float | None:
     return stored if isinstance(stored, float) else None
 
 
-def _sketches(side: Side) -> dict[_Key, _Sketch] | None:
+def sketches_of(side: Side) -> dict[_Key, Sketch] | None:
+    """What a fingerprint keeps of body matrices, by role, layer and expert; None where there is none."""
     feature = side.fingerprint.features.get(learned.FEATURE)
     if feature is None or feature.version != learned.VERSION:
         return None
@@ -359,18 +369,18 @@ def _sketches(side: Side) -> dict[_Key, _Sketch] | None:
     listed = feature.params.get("matrices")
     if stored.ndim != 4 or stored.shape[1:] != (2, learned.SIDE, learned.SIDE) or not isinstance(listed, list):
         return None
-    out: dict[_Key, _Sketch] = {}
+    out: dict[_Key, Sketch] = {}
     for row, (top, rest) in zip(listed, stored, strict=False):
         try:
             role, layer, expert, rows, columns, standing = row
             key = str(role), int(layer), int(expert)
-            out[key] = _Sketch(top, rest, (int(rows), int(columns)), int(standing))
+            out[key] = Sketch(top, rest, (int(rows), int(columns)), int(standing))
         except (TypeError, ValueError):
             return None
     return out
 
 
-def _any(found: dict[_Key, _Sketch], role: str, block: Block) -> int:
+def _any(found: dict[_Key, Sketch], role: str, block: Block) -> int:
     """The expert under which a layer's attention was kept."""
     return next((e for r, layer, e in found if (r, layer) == (role, block.layer)), -1)
 

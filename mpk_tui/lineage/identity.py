@@ -65,8 +65,8 @@ class Delta:
         lossless: The conversion loses nothing.
         elements: Elements in A's view.
         changed: Elements that differ, for ``different``.
-        relative: ||A - B|| / ||A||, for ``different``.
-        cosine: Of the flattened values, for ``different``.
+        relative: ||A - B|| / ||A||, for ``different`` and where a conversion loses digits.
+        cosine: Of the flattened values, likewise.
         constant: All elements are one value on both sides.  Where they are equal byte for byte also: one of two values,
             as in masks, or an unknown table whose rows all have one length, as tables of sines have.  Such tensors
             speak for nothing.
@@ -81,6 +81,14 @@ class Delta:
     relative: float = 0.0
     cosine: float = 0.0
     constant: bool = False
+
+    @property
+    def measured(self) -> tuple[float, float] | None:
+        """Cosine and relative change: 1 and 0 of equal tensors, None where values were not compared."""
+        if self.state == "bytes" or (self.state == "converted" and self.lossless):
+            return 1.0, 0.0
+        read = self.state == "converted" or (self.state == "different" and self.changed > 0)
+        return (self.cosine, self.relative) if read else None
 
     @property
     def telling(self) -> bool:
@@ -310,7 +318,8 @@ def _by_value(pair: Pair, a: Weights, b: Weights, cancel: CancelToken) -> Delta:
         exact = "F64" not in (type_a, type_b)
         return Delta(pair, "converted", ", ".join(steps + moved), exact, elements, constant=tally.constant)
     if tally.cast:
-        return Delta(pair, "converted", ", ".join([tally.cast, *moved]), False, elements, constant=tally.constant)
+        said = ", ".join([tally.cast, *moved])
+        return Delta(pair, "converted", said, False, elements, 0, tally.relative, tally.cosine, tally.constant)
     return Delta(
         pair, "different", "", True, elements, max(1, tally.changed), tally.relative, tally.cosine, tally.constant
     )

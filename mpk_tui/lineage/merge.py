@@ -124,9 +124,9 @@ def decompose(
     present = [w for w in weights if w is not None]
     record = _empty(child, parents)
     if child.weights is None or len(present) != len(parents):
-        return _refuse(record, "needs the weights of the child and of every parent, not fingerprint files")
+        return _refuse(record, "needs the weights of the model and of every given source, not fingerprint files")
     if len(present) < 2:
-        return _refuse(record, "needs two parents at least; with one there is nothing to mix")
+        return _refuse(record, "needs two given sources at least; with one there is nothing to mix")
     sources = _sources(child.weights, present, layer_maps or [None] * len(present), cancel)
     fits = _fit_all(child.weights, present, sources, report, cancel)
     record["sources"] = [
@@ -141,7 +141,7 @@ def decompose(
     if refused and len(refused) > 0.5 * len(telling):
         return _refuse(record, refused[0].refused)
     if not good:
-        return _refuse(record, fits[0].refused if fits else "no matrices of one shape in the child and all parents")
+        return _refuse(record, fits[0].refused if fits else "no matrices of one shape in the model and all given sources")
     _summarize(record, good)
     return _read(record, good, sources, [p.label for p in parents])
 
@@ -280,13 +280,13 @@ def solve(y: Floats, xs: list[Floats]) -> Fit:
     if not (lengths > noise * 0.5).all():
         same = ", ".join(str(k + 1) for k, n in zip(others, lengths, strict=True) if n <= noise * 0.5)
         return fit(
-            alone, away[nearest], None, math.inf, f"parent {same} equals parent {nearest + 1} here up to rounding"
+            alone, away[nearest], None, math.inf, f"source {same} equals source {nearest + 1} here up to rounding"
         )
     unit = differences / lengths[:, None]
     gram = unit @ unit.T
     condition = float(np.linalg.cond(gram))
     if condition > COLLINEAR:
-        text = f"the parents' differences are collinear here (condition {condition:.2g}): no coefficients can be had"
+        text = f"the sources' differences are collinear here (condition {condition:.2g}): no coefficients can be had"
         return fit(alone, away[nearest], None, condition, text)
     solved = np.linalg.solve(gram, unit @ change) / lengths
     rss = float(np.square(change - solved @ differences).sum())
@@ -360,14 +360,14 @@ def _read(record: dict[str, Any], fits: list[Fit], sources: Sources, labels: lis
     siblings = SIBLING_GAIN
     if explained >= 0.9 and not changed and len(set(lone.values())) == 1:
         k = next(iter(lone.values()))
-        return _end(record, "no-merge", f"the child equals {labels[k]} up to rounding: one parent explains it alone")
+        return _end(record, "no-merge", f"the model equals {labels[k]} up to rounding: one source explains it alone")
     if explained >= 0.9 and not changed and lone:
         rows = "; ".join(f"layer {i} from {labels[k]}" for i, k in sorted(lone.items())[:48])
-        return _end(record, "passthrough", f"every layer equals one parent's up to rounding: {rows}")
+        return _end(record, "passthrough", f"every layer equals one source's up to rounding: {rows}")
     moderate = [f for f in changed if f.gain >= PARTIAL]
     if explained >= 0.9 or (gain >= WHOLE and len(moderate) >= 0.8 * len(changed)):
         text = (
-            f"the child is {weights} (gain {gain:.3f}, residual {record['residual_in_rounding_errors']:.1f} roundings)"
+            f"the model is {weights} (gain {gain:.3f}, residual {record['residual_in_rounding_errors']:.1f} roundings)"
         )
         total = record["sum_without_constraint"]
         if total is not None and total > 1 + 1e-5:
@@ -376,13 +376,13 @@ def _read(record: dict[str, Any], fits: list[Fit], sources: Sources, labels: lis
     if gain >= PARTIAL and record["gain_lower_quartile"] >= siblings and spread_ <= STEADY:
         text = (
             f"{weights} explain part of it (gain {gain:.2f}; siblings that are no merges score up to {siblings:.2f}) "
-            "with the same coefficients in all layers: a parent may be missing"
+            "with the same coefficients in all layers: a source may be missing"
         )
         record["against"] = [
             f"the rest is {record['residual_in_rounding_errors']:.0f} rounding errors: no full explanation"
         ]
         return _end(record, "partial", text)
-    text = f"gain {gain:.3f} with these parents; siblings that are no merges reach {siblings:.2f}: no merge is seen"
+    text = f"gain {gain:.3f} with these sources; siblings that are no merges reach {siblings:.2f}: no merge is seen"
     return _end(record, "no-merge", text)
 
 

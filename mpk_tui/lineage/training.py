@@ -102,7 +102,7 @@ def mixture(e: Evidence) -> Reading | None:
         f"every matrix keeps the same share of the other side ({kept:.3f}, quartiles {low:.3f} and {high:.3f}) and "
         f"adds {rest:.3f} of its norm: a mixture with a model that is not here"
     )
-    return Reading(1.8, "3.9", [text], ["give the other parents with --with to find their coefficients"], numbers)
+    return Reading(1.8, "3.9", [text], ["give the other sources with --with to find their coefficients"], numbers)
 
 
 def passthrough(e: Evidence) -> Reading | None:
@@ -124,7 +124,7 @@ def passthrough(e: Evidence) -> Reading | None:
         "cosine_strange": float(np.median([medians[p] for p in strange])),
     }  # fmt: skip
     text = f"layers {shown} correspond and layers {others} do not at all: layers of two models, one after the other"
-    return Reading(3.5, "3.9", [text], ["give the other parents with --with to find them"], numbers)
+    return Reading(3.5, "3.9", [text], ["give the other sources with --with to find them"], numbers)
 
 
 def merge_of_two(e: Evidence, explained: bool) -> Reading | None:
@@ -133,7 +133,7 @@ def merge_of_two(e: Evidence, explained: bool) -> Reading | None:
     if relative is None or relative >= 2 * TURNED or explained:
         return None
     low, high = e.quartiles("relative")
-    text = "nothing distinguishes it from training (3.2) with two models; give the other parents with --with"
+    text = "nothing distinguishes it from training (3.2) with two models; give the other sources with --with"
     return Reading(0.3, "3.9", [], [text], {"relative_lower_quartile": low, "relative_upper_quartile": high})
 
 

@@ -52,6 +52,24 @@ class BlockPair:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """How every layer of one model fits every layer of the other; descriptive, and what a path is chosen on.
+
+    Attributes:
+        form: Whose sketches were compared.
+        source: ``weights`` or ``fingerprints``.
+        z: (layers of A, layers of B) from `mpk_tui.lineage.layers.z_matrix`: mean 0 and standard deviation 1 when the
+            units of one model are relabelled; the greatest over experts where there are several.
+        experts: Whether a layer of either side has several blocks.
+    """
+
+    form: str
+    source: str
+    z: npt.NDArray[np.float64]
+    experts: bool
+
+
+@dataclass(frozen=True)
 class Units:
     """Everything that feed-forward units say.
 
@@ -61,6 +79,7 @@ class Units:
         pairs: Feed-forward blocks that stand beside each other.
         repeated_a: Layers of A that repeat an earlier one, with that one.
         repeated_b: Of B.
+        fit: Every layer with every layer, or None where there are no sketches or units cannot be compared.
     """
 
     tests: list[UnitTest]
@@ -68,6 +87,7 @@ class Units:
     pairs: tuple[BlockPair, ...] = ()
     repeated_a: tuple[tuple[int, int], ...] = ()
     repeated_b: tuple[tuple[int, int], ...] = ()
+    fit: Fit | None = None
 
     @property
     def twice(self) -> frozenset[tuple[int, int]]:
@@ -86,7 +106,9 @@ def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> Uni
     """
     found = _run_forms(a, b, report, cancel)
     reason = void.units(a, b, ((p.a, p.b) for p in found.pairs))
-    return replace(found, tests=[not_run(t.form, reason) if t.ran else t for t in found.tests]) if reason else found
+    if not reason:
+        return found
+    return replace(found, tests=[not_run(t.form, reason) if t.ran else t for t in found.tests], fit=None)
 
 
 def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
@@ -95,8 +117,9 @@ def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
         reason = "no feed-forward roles are known for one of the models"
         return Units([not_run(form, reason) for form in FORMS], None)
     found = sources(a, b)
-    usable = [s for s in found.values() if not isinstance(s, str)]
-    own = [_repeats(s, blocks_a, blocks_b, cancel) for s in usable[:1]]
+    usable = {form: s for form, s in found.items() if not isinstance(s, str)}
+    sketches = {form: _sketch_all(s, blocks_a, blocks_b, cancel) for form, s in list(usable.items())[:1]}
+    own = [_repeats(x, y, blocks_a, blocks_b) for x, y in sketches.values()]
     again_a, again_b = own[0] if own else ((), ())
     depth_a, depth_b = _depth(blocks_a), _depth(blocks_b)
     price = choices(a) * choices(b)
@@ -108,24 +131,34 @@ def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
         pairs = _by_index(layer_map, blocks_a, blocks_b)
         tests = _run_all(found, pairs, layer_map, _twice(layer_map, again_a, again_b), report, cancel)
         if any(t.matched >= SAME_INDEX for t in tests):
-            return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b)
-    chosen = _best(usable, blocks_a, blocks_b, cancel)
-    other = choose_map(depth_a, depth_b, None if chosen is None else _by_layer(chosen, blocks_a, blocks_b))
+            # The form that sees most of the layers at their own numbers is the one to look at elsewhere.
+            form = max((t for t in tests if t.ran), key=lambda t: t.z).form
+            if form not in sketches:
+                sketches[form] = _sketch_all(usable[form], blocks_a, blocks_b, cancel)
+            fit = _fit(_best(usable, {form: sketches[form]}), usable, blocks_a, blocks_b)
+            return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b, fit)
+    for form, source in usable.items():
+        if form not in sketches:
+            sketches[form] = _sketch_all(source, blocks_a, blocks_b, cancel)
+    best = _best(usable, sketches)
+    fit = _fit(best, usable, blocks_a, blocks_b)
+    chosen = None if best is None else best[1]
+    other = choose_map(depth_a, depth_b, None if fit is None else fit.z)
     if other is None:
         reason = f"{depth_a} and {depth_b} layers, and nothing to find which belong together"
         missing = [not_run(form, s if isinstance(s, str) else reason) for form, s in found.items()]
-        return Units(missing, None, (), again_a, again_b)
+        return Units(missing, None, (), again_a, again_b, fit)
     other = replace(other, candidates=other.candidates * price)
     experts = any(x.expert >= 0 for x in (*blocks_a, *blocks_b))
     if layer_map is not None and other.how == layer_map.how and not experts:
-        return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b)
+        return Units(_ordered(a, b, tests, pairs, report, cancel), layer_map, pairs, again_a, again_b, fit)
     if chosen is not None and experts:
         pairs = _by_z(other, chosen, blocks_a, blocks_b)
     else:
         pairs = _by_index(other, blocks_a, blocks_b)
     # p-values along a chosen path are multiplied by the number of layers to choose from, the same index among them.
     tests = _run_all(found, pairs, other, _twice(other, again_a, again_b), report, cancel)
-    return Units(_ordered(a, b, tests, pairs, report, cancel), other, pairs, again_a, again_b)
+    return Units(_ordered(a, b, tests, pairs, report, cancel), other, pairs, again_a, again_b, fit)
 
 
 def choices(side: Side) -> int:
@@ -246,23 +279,33 @@ def _result(pair: BlockPair, test: RowTest) -> LayerResult:
     return LayerResult(pair.a.layer, pair.b.layer, test, log_p, pair.a.expert, pair.b.expert)
 
 
-def _best(
-    usable: list[Source], blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
-) -> npt.NDArray[np.float64] | None:
-    """Block x block z of the form that sees most."""
+_Sketches = tuple[list[Floats] | None, list[Floats] | None]
+_Z = npt.NDArray[np.float64]
+
+
+def _best(usable: dict[str, Source], sketches: dict[str, _Sketches]) -> tuple[str, _Z] | None:
+    """Block x block z of the form that sees most, and that form."""
     found = []
-    for source in usable:
-        x, y = _sketch_all(source, blocks_a, blocks_b, cancel)
+    for form in usable:
+        x, y = sketches.get(form, (None, None))
         if x is not None and y is not None and x[0].shape == y[0].shape:
-            found.append(z_matrix(x, y))
-    return max(found, key=lambda z: float(z.max(axis=1).sum())) if found else None
+            found.append((form, z_matrix(x, y)))
+    return max(found, key=lambda f: float(f[1].max(axis=1).sum())) if found else None
+
+
+def _fit(
+    best: tuple[str, _Z] | None, usable: dict[str, Source], blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...]
+) -> Fit | None:
+    if best is None:
+        return None
+    experts = len({x.layer for x in blocks_a}) < len(blocks_a) or len({y.layer for y in blocks_b}) < len(blocks_b)
+    return Fit(best[0], usable[best[0]].kind, _by_layer(best[1], blocks_a, blocks_b), experts)
 
 
 def _repeats(
-    source: Source, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
+    x: list[Floats] | None, y: list[Floats] | None, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...]
 ) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
     """Layers that repeat an earlier one of the same model, for either model."""
-    x, y = _sketch_all(source, blocks_a, blocks_b, cancel)
     out: list[tuple[tuple[int, int], ...]] = []
     for rows, blocks in ((x, blocks_a), (y, blocks_b)):
         if rows is None or any(b.expert > 0 for b in blocks):
@@ -274,7 +317,7 @@ def _repeats(
 
 def _sketch_all(
     source: Source, blocks_a: tuple[Block, ...], blocks_b: tuple[Block, ...], cancel: CancelToken
-) -> tuple[list[Floats] | None, list[Floats] | None]:
+) -> _Sketches:
     out = []
     for of, blocks in ((source.of_a, blocks_a), (source.of_b, blocks_b)):
         rows = []

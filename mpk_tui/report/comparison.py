@@ -7,20 +7,19 @@ Standard library only.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mpk_tui import canonical
 from mpk_tui.checkpoint import strictjson
 from mpk_tui.errors import LimitError, MalformedError, UnsupportedError
+from mpk_tui.report import figures_profile
+from mpk_tui.report.fields import Fields
 
 SCHEMA = "mpk-tui/compare/1"
 MAX_BYTES = 32 << 20
 """A record larger than this is refused before it is parsed."""
-MAX_ITEMS = 100_000
-"""Greatest number of items in any one list of a record."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def parse(data: bytes, where: str) -> Comparison:
     """Read a record from JSON (as ``compare --json`` prints it) or from the canonical file that a case keeps.
 
     Raises:
-        LimitError: Larger than `MAX_BYTES`, or a list longer than `MAX_ITEMS`.
+        LimitError: Larger than `MAX_BYTES`, or a list longer than `fields.MAX_ITEMS`.
         MalformedError: Not a comparison record, or a field of the wrong type.
         UnsupportedError: A record of another version.
     """
@@ -179,7 +178,7 @@ def from_record(value: Any, where: str) -> Comparison:
     """Check a record that was decoded already; errors as in `parse`."""
     if not isinstance(value, Mapping):
         raise MalformedError("not a comparison record", where=where, hint=_HINT)
-    r = _Fields(value, where, "")
+    r = Fields(value, where, "")
     schema = r.text("schema")
     if schema != SCHEMA:
         if schema.startswith("mpk-tui/compare/"):
@@ -188,6 +187,7 @@ def from_record(value: Any, where: str) -> Comparison:
     if not r.text("finding"):
         raise MalformedError("field 'finding' is not there", where=where, hint=_HINT)
     identity, tool = r.map("identity"), r.map("tool")
+    figures_profile.check(r.map("profile"))
     return Comparison(
         version=tool.text("version"),
         numpy=tool.text("numpy"),
@@ -218,14 +218,14 @@ def from_record(value: Any, where: str) -> Comparison:
 _HINT = "Make one with: mpk-tui compare A B --json > record.json"
 
 
-def _model(m: _Fields) -> Model:
+def _model(m: Fields) -> Model:
     return Model(
         m.text("label"), m.text("kind"), m.text("format"), m.text("family"), m.text("scope"), m.count("parameters"),
         m.count("tensors"), m.text("root"),
     )  # fmt: skip
 
 
-def _test(t: _Fields) -> OneTest:
+def _test(t: Fields) -> OneTest:
     threshold = t.map("parameters").number("layer_p")
     least = 1e-3 if threshold is None else threshold
     # A test over the whole model has one row without a layer: its number is negative.
@@ -235,93 +235,3 @@ def _test(t: _Fields) -> OneTest:
         t.text("name"), t.text("family"), t.flag("ran"), t.text("reason"), t.chance("p"), t.flag("p_is_bound"),
         len(layers), counted, sum(p is not None and p <= least for p in layers), t.text("reading"),
     )  # fmt: skip
-
-
-class _Fields:
-    """Typed access to one map of a record; errors name the field by its path."""
-
-    def __init__(self, value: Mapping[str, Any], where: str, path: str) -> None:
-        self._value, self._where, self._path = value, where, path
-
-    def _bad(self, key: str, expected: str) -> MalformedError:
-        found = type(self._value.get(key)).__name__
-        return MalformedError(f"field {self._path + key!r} is not {expected} but {found}", where=self._where)
-
-    def _take(self, key: str) -> Any:
-        return self._value.get(key)
-
-    def text(self, key: str) -> str:
-        value = self._take(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise self._bad(key, "a string")
-        return value
-
-    def flag(self, key: str, default: bool = False) -> bool:
-        value = self._take(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self._bad(key, "true or false")
-        return value
-
-    def count(self, key: str) -> int:
-        value = self._take(key)
-        if value is None:
-            return 0
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-            raise self._bad(key, "a whole number from 0 on")
-        return value
-
-    def number(self, key: str) -> float | None:
-        value = self._take(key)
-        if value is None:
-            return None
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self._bad(key, "a number")
-        try:
-            out = float(value)
-        except OverflowError:
-            out = math.inf
-        if not math.isfinite(out):
-            raise self._bad(key, "a finite number")
-        return out
-
-    def chance(self, key: str) -> float | None:
-        value = self.number(key)
-        if value is not None and not 0.0 <= value <= 1.0:
-            raise self._bad(key, "between 0 and 1")
-        return value
-
-    def map(self, key: str, *, needed: bool = False) -> _Fields:
-        value = self._take(key)
-        if value is None and not needed:
-            value = {}
-        if not isinstance(value, Mapping):
-            raise self._bad(key, "a map")
-        return _Fields(value, self._where, f"{self._path}{key}.")
-
-    def _list(self, key: str) -> list[Any]:
-        value = self._take(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise self._bad(key, "a list")
-        if len(value) > MAX_ITEMS:
-            raise LimitError(
-                f"field {self._path + key!r} has {len(value)} items; at most {MAX_ITEMS}", where=self._where
-            )
-        return value
-
-    def maps(self, key: str) -> Iterator[_Fields]:
-        for n, value in enumerate(self._list(key)):
-            if not isinstance(value, Mapping):
-                raise MalformedError(f"item {n} of field {self._path + key!r} is not a map", where=self._where)
-            yield _Fields(value, self._where, f"{self._path}{key}[{n}].")
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self._list(key)
-        if not all(isinstance(v, str) for v in values):
-            raise self._bad(key, "a list of strings")
-        return tuple(values)

@@ -9,45 +9,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from mpk_tui.lineage.findings import FINDINGS
-from mpk_tui.report import cddl
-
-Schema = dict[str, Any]
-
-STR: Schema = {"type": "string"}
-INT: Schema = {"type": "integer"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-NUM: Schema = {"type": "number"}
-BOOL: Schema = {"type": "boolean"}
-HEX: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-P: Schema = {"type": ["number", "null"], "minimum": 1e-12, "maximum": 1}
-
-
-def maybe(schema: Schema) -> Schema:
-    """The schema or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def listing(schema: Schema) -> Schema:
-    """An array of items."""
-    return {"type": "array", "items": schema}
-
-
-def record(fields: dict[str, Schema], *, optional: tuple[str, ...] = (), open_ended: bool = False) -> Schema:
-    """An object whose fields are all required but the named ones."""
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": [f for f in fields if f not in optional],
-        "additionalProperties": open_ended,
-    }
-
-
-def choice(*values: str) -> Schema:
-    """One of fixed strings."""
-    return {"enum": list(values)}
+from mpk_tui.report import cddl, document_json
+from mpk_tui.report.shapes import BOOL, COUNT, HEX, INT, NUM, STR, P, Schema, choice, listing, maybe, record
+from mpk_tui.report.shapes_profile import PROFILE
 
 
 def _named(name: str, title: str, schema: Schema) -> Schema:
@@ -164,9 +130,11 @@ COMPARE = record(
             }
         ),
         "context": listing(_SCORE),
+        "profile": PROFILE,
         "limits": listing(STR),
         "notices": listing(STR),
     },
+    optional=("profile",),
 )  # fmt: skip
 
 _LISTS = record(
@@ -187,6 +155,9 @@ _AGAIN = record(
         "signed_reading": STR, "found_reading": STR, "reason": STR,
     }
 )  # fmt: skip
+_REVIEW = record(
+    {"seq": COUNT, "at": INT, "who": STR, "outcome": STR, "pair": STR, "text": STR, "verdict": STR, "stale": BOOL}
+)
 VERIFY = record(
     {
         "schema": {"const": "mpk-tui/verify/1"},
@@ -230,6 +201,11 @@ VERIFY = record(
                 }
             )
         ),
+        "custody": listing(
+            record({"seq": COUNT, "at": INT, "who": STR, "act": STR, "artifact": STR, "text": STR,
+                    "fields": {"type": "object", "additionalProperties": STR}})
+        ),
+        "reviews": listing(_REVIEW),
         "contradictions": listing(STR),
         "notices": listing(STR),
         "checkpoint": listing(
@@ -275,7 +251,7 @@ _JUDGED = record(
 STATUS = record(
     {
         "schema": {"const": "mpk-tui/status/1"}, "case": STR, "title": STR, "examiner": STR,
-        "artifacts": listing(record(_ITEM)), "pairs": listing(_JUDGED),
+        "artifacts": listing(record(_ITEM)), "pairs": listing(_JUDGED), "reviews": listing(_REVIEW),
         "gaps": listing(record({"step": COUNT, "pair": STR, "sentence": STR, "blocking": BOOL})), "ready": BOOL,
     }
 )  # fmt: skip
@@ -427,6 +403,7 @@ def all_schemas() -> dict[str, Schema]:
         "modelsig-1.json": _named("mpk-tui/modelsig/1", "a model signature and what it covers", MODELSIG),
         "extract-1.json": _named("mpk-tui/extract/1", "attachments that were written out", EXTRACT),
         "proof-1.json": _named("mpk-tui/proof/1", "what the proof of one tensor says", PROOF),
+        "report-1.json": _named("mpk-tui/report/1", "what a report of a signed bundle says", document_json.SHAPE),
         "hashes-1.json": _named("mpk-tui/hashes/1", "files held against hash lists", HASHES),
     }
 

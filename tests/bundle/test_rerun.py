@@ -322,3 +322,14 @@ def test_only_a_test_that_features_cannot_repeat_may_have_seen_more() -> None:
     assert judge("p", weak, nothing).outcome == "contradicts"
     denied = {**beyond, "tests": [test("ffn.aligned", 1e-12), test("attn.channels", 1e-12)]}
     assert any("ffn.aligned" in f for f in judge("p", denied, nothing).faults)
+
+
+def test_the_profile_behind_the_figures_is_neither_repeated_nor_held_against_anybody() -> None:
+    """It comes from weights where they were at hand; records of earlier versions have none."""
+    found = compared("base", "fine-tune")
+    assert found["profile"]["layers"]["missing"] == ""
+    bare = {k: v for k, v in found.items() if k != "profile"}
+    other = {**found, "profile": {"v": 99, "layers": {"missing": "", "z": [[0.0]]}}}
+    for signed in (found, bare, other, {**found, "profile": 7}):
+        assert judge("S1:R1", signed, found) == judge("S1:R1", found, found)
+        assert judge("S1:R1", signed, found).faults == ()

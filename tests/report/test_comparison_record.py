@@ -13,7 +13,7 @@ from records import record
 
 from mpk_tui import canonical
 from mpk_tui.errors import LimitError, MalformedError, MpkError, UnsupportedError
-from mpk_tui.report import comparison
+from mpk_tui.report import comparison, fields
 from mpk_tui.report.comparison import from_record, parse
 
 
@@ -124,7 +124,7 @@ def test_sizes_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LimitError, match="2000"):
         parse(data(record("no-correspondence")), "r.json")
     monkeypatch.undo()
-    monkeypatch.setattr(comparison, "MAX_ITEMS", 20)
+    monkeypatch.setattr(fields, "MAX_ITEMS", 20)
     with pytest.raises(LimitError, match=r"identity\.differing"):
         from_record(record("no-correspondence"), "r.json")
 
