@@ -1,6 +1,9 @@
-"""Export a bundle to formats that other tools read, after it was verified.
+"""Write a report of a signed bundle, or export it to formats that other tools read, after it was verified.
 
 The format comes from the ending of FILE, or from --format; FILE may be - for standard output.
+  *.html                html        report in one file, for screen and paper: no script, no resource
+  *.txt                 text        the same report as plain text, at most 78 columns, for an e-mail
+  *.report.json         report      the same report's content as JSON, schema mpk-tui/report/1
   *.dsse.json           dsse        the signed manifest as a DSSE envelope, lossless
   *.intoto.json         in-toto     Statement v1 about the artifacts' files, unsigned
   *.cdx.json            cyclonedx   CycloneDX 1.6 bill of materials of the models
@@ -8,13 +11,18 @@ The format comes from the ending of FILE, or from --format; FILE may be - for st
   SHA256SUMS, *.sha256  sha256sums  file list of one artifact, for sha256sum -c
   *.json                json        what bundle show --json prints
 
-Only what the verdict lets be shown is exported: nothing of an ALTERED bundle, and of one that is not trusted only with
---show-untrusted.  The last line on stderr is VERDICT <word> <code>, and the code is the exit code.
+A report reads the bundle and nothing else, no clock either: the same bundle with the same options and the same trust
+gives the same bytes.  --classification prints a line at the top and the bottom of every page, --made states a date.
+
+Only what the verdict lets be shown is written: nothing of an ALTERED bundle, and of one that is not trusted only with
+--show-untrusted, with the verdict on every page.  The last line on stderr is VERDICT <word> <code>, and the code is the
+exit code.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import sys
 import time
@@ -42,6 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write; - for standard output")
     parser.add_argument("--format", metavar="NAME", help="format, where the ending of FILE does not tell it")
     parser.add_argument("--artifact", metavar="ID", default="", help="for hash lists: which artifact")
+    parser.add_argument(
+        "--classification",
+        metavar="TEXT",
+        default="",
+        help="for reports: one line for the top and bottom of every page",
+    )
+    parser.add_argument(
+        "--made",
+        metavar="TIME",
+        help="for reports: when it was made, UTC, such as 2026-11-26T14:05Z; printed as stated",
+    )
+    parser.add_argument("--pair", metavar="ID", default="", help="for reports: only this pair in full, such as S1:R1")
     trust_options(parser)
     parser.add_argument(
         "--show-untrusted", action="store_true", help="export the content even if it is not to be relied on"
@@ -53,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
     chosen = choose(STDOUT if args.output == STDOUT else Path(args.output).name, args.format)
     if args.artifact and not chosen.of_artifact:
         raise UsageError(f"--artifact has no meaning for the format {chosen.name}", hint="It is for hash lists")
+    for option in ("classification", "made", "pair"):
+        if getattr(args, option) and not chosen.is_report:
+            raise UsageError(f"--{option} has no meaning for the format {chosen.name}", hint="It is for reports")
+    args.made = None if args.made is None else _moment(args.made)
     try:
         outcome = _export(args, chosen)
     except CancelledError:
@@ -111,7 +135,23 @@ def _source(args: argparse.Namespace, data: bytes, outcome: Outcome, store: Trus
     contents = outcome.shown(untrusted=args.show_untrusted)
     if contents is None or outcome.manifest is None:
         return None
-    return Source(data, args.bundle.name, outcome, outcome.manifest, contents, now, store.dated, args.artifact)
+    return Source(
+        data, args.bundle.name, outcome, outcome.manifest, contents, now, store.dated, args.artifact, store.edition,
+        args.classification, args.made, args.pair,
+    )  # fmt: skip
+
+
+def _moment(text: str) -> int:
+    """A time that was given, in milliseconds since 1970; without an offset it is UTC."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        ms = (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise UsageError(f"--made {text[:40]!r} is not a time", hint="Write it like 2026-11-26T14:05Z") from None
+    if ms < 0:
+        raise UsageError(f"--made {text[:40]!r} lies before 1970", hint="Write it like 2026-11-26T14:05Z")
+    return ms
 
 
 def _to_stdout(data: bytes) -> None:

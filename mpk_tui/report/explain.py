@@ -340,7 +340,8 @@ class ErrorRate:
 @cache
 def error_rate() -> ErrorRate:
     """The measured rate that ships with this version, as data beside the tests that it belongs to."""
-    text = resources.files("mpk_tui.lineage").joinpath("error-rate.json").read_text(encoding="utf-8")
+    # By its path: importing the package beside it is for those who compare.
+    text = resources.files("mpk_tui").joinpath("lineage", "error-rate.json").read_text(encoding="utf-8")
     data = json.loads(text)
     pairs, wrong = int(data["pairs"]), int(data["wrong"])
     return ErrorRate(pairs, wrong, str(data["models"]), upper_limit(wrong, pairs))

@@ -1,4 +1,7 @@
-"""The formats that a verified bundle is exported to, and how one is chosen: by name, or the ending of a file name."""
+"""The formats that a verified bundle is written in, and how one is chosen: by name, or the ending of a file name.
+
+Reports are for people (and ``*.report.json`` for programs that read reports); exports are for other tools.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from dataclasses import dataclass
 
 from mpk_tui.bundle import listing, wording
 from mpk_tui.errors import UsageError
-from mpk_tui.report import cyclonedx, dsse_json, hash_lists, intoto
+from mpk_tui.report import cyclonedx, document_json, dsse_json, hash_lists, html, intoto, plain
+from mpk_tui.report.compose import compose
+from mpk_tui.report.document import Document
 from mpk_tui.report.source import Made, Source
 
 
@@ -22,6 +27,7 @@ class Format:
         title: What it is, for the list of formats.
         write: Makes it.
         of_artifact: It is about one artifact, so ``--artifact`` has a meaning.
+        is_report: It is a report, so ``--classification``, ``--made`` and ``--pair`` have a meaning.
     """
 
     name: str
@@ -29,6 +35,17 @@ class Format:
     title: str
     write: Callable[[Source], Made]
     of_artifact: bool = False
+    is_report: bool = False
+
+
+def _report(render: Callable[[Document], bytes]) -> Callable[[Source], Made]:
+    """A format that renders the report's neutral document."""
+
+    def write(source: Source) -> Made:
+        document = compose(source)
+        return Made(render(document), (*document.notes, *source.withheld))
+
+    return write
 
 
 def _json(source: Source) -> Made:
@@ -42,6 +59,9 @@ def _json(source: Source) -> Made:
 
 
 FORMATS = (
+    Format("html", (".html", ".htm"), "report in one file, for screen and paper", _report(html.render), is_report=True),
+    Format("text", (".txt",), "report as plain text, for an e-mail", _report(plain.render), is_report=True),
+    Format("report", (".report.json",), "the report's content as JSON", _report(document_json.render), is_report=True),
     Format("dsse", (".dsse.json",), "the signed manifest as a DSSE envelope", dsse_json.write),
     Format("in-toto", (".intoto.json",), "in-toto Statement v1, unsigned", intoto.write),
     Format("cyclonedx", (".cdx.json",), "CycloneDX 1.6 bill of materials of the models", cyclonedx.write),

@@ -12,8 +12,11 @@ from typing import Any
 
 from mpk_tui import __version__
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.envelope import parse
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.bundle.outcome import ON_REQUEST, Outcome, Word
+from mpk_tui.bundle.trust import Edition
+from mpk_tui.hashtree import sha256
 from mpk_tui.text import clean
 
 EXPORTER = ("mpk-tui", __version__)
@@ -33,6 +36,10 @@ class Source:
         now: The verifier's clock, milliseconds since 1970, UTC.
         dated: When the verifier's trust store was last changed, milliseconds, or None.
         artifact: Id of the artifact that was asked for, or empty.
+        edition: Which signed trust store the check rests on, if it is one.
+        classification: One line that a report prints at the top and the bottom of every page, or empty.
+        made: When the report was made, as whoever makes it states; milliseconds, or None.  A report reads no clock.
+        pair: The pair that a report is about, or empty for all.
     """
 
     data: bytes
@@ -43,6 +50,20 @@ class Source:
     now: int
     dated: int | None = None
     artifact: str = ""
+    edition: Edition | None = None
+    classification: str = ""
+    made: int | None = None
+    pair: str = ""
+
+    @property
+    def file_sha256(self) -> bytes:
+        """SHA-256 of the bundle file."""
+        return sha256(self.data)
+
+    @property
+    def payload_sha256(self) -> bytes:
+        """SHA-256 of the signed body's bytes."""
+        return sha256(parse(self.data).payload)
 
     @property
     def warning(self) -> str:
@@ -100,6 +121,7 @@ class Listed:
         sha256: Of the content at intake; None where it was not hashed.
         link: Text of a symbolic link as people read it, or empty.
         changed: Hashed again after the analysis, with another result.
+        again: Hashed again after the analysis.
         error: Why it could not be read, or empty.
     """
 
@@ -110,6 +132,7 @@ class Listed:
     link: str = ""
     changed: bool = False
     error: str = ""
+    again: bool = False
 
     @property
     def shown(self) -> str:
@@ -144,7 +167,8 @@ def _listed(row: Mapping[str, Any]) -> Listed:
     link = row.get("link_b", b"").decode("utf-8", "backslashreplace") if row["link"] is None else row["link"]
     changed = row["after"] is not None and row["after"] != row["sha256"]
     path = row["path_b"] if "path_b" in row else row["path"].encode("utf-8")
-    return Listed(path, row["kind"], row["size"], row["sha256"], link, changed, row["error"] or "")
+    return Listed(path, row["kind"], row["size"], row["sha256"], link, changed, row["error"] or "",
+                  row["after"] is not None)  # fmt: skip
 
 
 def timestamp(ms: int) -> str:

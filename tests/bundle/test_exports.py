@@ -22,7 +22,7 @@ from mpk_tui.report.exports import FORMATS, choose
 
 NAMES = {
     "dsse": "x.dsse.json", "in-toto": "x.intoto.json", "cyclonedx": "x.cdx.json", "hashdeep": "x.hashdeep",
-    "sha256sums": "SHA256SUMS", "json": "x.json",
+    "sha256sums": "SHA256SUMS", "json": "x.json", "html": "x.html", "text": "x.txt", "report": "x.report.json",
 }  # fmt: skip
 ONE = {"hashdeep": ("--artifact", "S1"), "sha256sums": ("--artifact", "S1")}
 BANNED = r"(?i)\b(copied|stolen|infring\w*|proves?|certified|compliant|cleared|original|unrelated|parent|child)\b"
@@ -127,7 +127,7 @@ def test_standard_output_is_the_file(format: str, bench: Path, capsysbinary: pyt
     assert captured.err.splitlines()[-1] == b"VERDICT VALID 0"
     assert captured.out.endswith(b"\n")
     assert b"wrote" not in captured.err
-    if format not in ONE:
+    if format not in (*ONE, "html", "text"):
         assert isinstance(json.loads(captured.out), dict)
     assert main(arguments) == 2
 
@@ -135,11 +135,11 @@ def test_standard_output_is_the_file(format: str, bench: Path, capsysbinary: pyt
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-o", "x.html"], "has no ending that tells a format"),
-        (["-o", "x.txt"], "dsse (*.dsse.json)"),
+        (["-o", "x.pdf"], "has no ending that tells a format"),
+        (["-o", "x.csv"], "dsse (*.dsse.json)"),
         (["-o", "x"], "has no ending"),
         (["-o", "-"], "Give --format"),
-        (["-o", "x.json", "--format", "html"], "no format 'html'"),
+        (["-o", "x.json", "--format", "pdf"], "no format 'pdf'"),
         (["-o", "x.json", "--artifact", "S1"], "has no meaning"),
         (["-o", "x.hashdeep"], "the bundle has S1, R1"),
         (["-o", "SHA256SUMS", "--artifact", "../S1"], "no artifact '../S1'"),
