@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from mpk_tui.errors import CancelledError
-from mpk_tui.records import dataclass
+from mpk_tui.records import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,77 @@ def silent(_: Progress) -> None:
 
 
 class CancelToken:
-    """Set from any thread; polled between chunks of work."""
+    """Set from any thread; polled between chunks of work.
+
+    It also pauses: while it is paused, `check` waits, so the work stands still at its next check, holding what it
+    holds, and reads nothing.  Being asked to stop ends a pause.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._go = threading.Event()
+        self._go.set()
+        self._lock = threading.Lock()
+        self._pauses: list[tuple[float, float]] = []
+        self._since: float | None = None
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next check."""
+        """Ask the work to stop at its next check, paused or not."""
         self._event.set()
+        self.resume()
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked to stop."""
         return self._event.is_set()
 
+    def pause(self) -> None:
+        """Let the work wait at its next check; nothing happens to work that was asked to stop."""
+        with self._lock:
+            if self._since is None and not self._event.is_set():
+                self._since = time.monotonic()
+                self._go.clear()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        with self._lock:
+            if self._since is not None:
+                self._pauses.append((self._since, time.monotonic()))
+                self._since = None
+            self._go.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether work waits at its checks."""
+        return not self._go.is_set()
+
+    def paused_since(self, start: float) -> float:
+        """Seconds spent paused since a moment of `time.monotonic`: what a rate must not count."""
+        with self._lock:
+            spans = [*self._pauses, *([(self._since, time.monotonic())] if self._since is not None else [])]
+        return sum(max(0.0, end - max(start, begin)) for begin, end in spans)
+
     def check(self) -> None:
-        """Raise `CancelledError` if somebody asked to stop."""
+        """Wait while paused, then raise `CancelledError` if somebody asked to stop."""
+        if not self._go.is_set():
+            self._go.wait()
         if self._event.is_set():
             raise CancelledError
+
+
+def without_pauses(report: Report, cancel: CancelToken) -> Report:
+    """A report whose elapsed time leaves out what the token spent paused, so that rates and estimates hold.
+
+    Args:
+        report: Gets the corrected progress.
+        cancel: The token that the work polls.
+    """
+
+    def corrected(p: Progress) -> None:
+        lost = cancel.paused_since(time.monotonic() - p.elapsed)
+        report(replace(p, elapsed=max(0.0, p.elapsed - lost)) if lost else p)
+
+    return corrected
 
 
 class Meter:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from mpk_tui.errors import CancelledError
-from mpk_tui.progress import CancelToken, Meter, Progress
+from mpk_tui.progress import CancelToken, Meter, Progress, without_pauses
 
 
 def test_rate_and_remaining() -> None:
@@ -49,3 +50,58 @@ def test_cancelling_from_another_thread() -> None:
     assert token.cancelled
     with pytest.raises(CancelledError):
         token.check()
+
+
+def test_a_paused_token_holds_the_work_and_lets_it_go_on() -> None:
+    token, passed = CancelToken(), threading.Semaphore(0)
+
+    def work() -> None:
+        for _ in range(2):
+            token.check()
+            passed.release()
+
+    token.pause()
+    assert token.paused
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert not passed.acquire(timeout=0.1)  # it stands at its first check
+    token.resume()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not token.paused
+    assert token.paused_since(0.0) > 0
+
+
+def test_stopping_ends_a_pause() -> None:
+    token, ended = CancelToken(), threading.Event()
+
+    def work() -> None:
+        try:
+            token.check()
+        except CancelledError:
+            ended.set()
+
+    token.pause()
+    thread = threading.Thread(target=work)
+    thread.start()
+    token.cancel()
+    assert ended.wait(10)
+    token.pause()  # too late: what was asked to stop does not wait
+    assert not token.paused
+
+
+def test_rates_leave_pauses_out() -> None:
+    token = CancelToken()
+    seen: list[Progress] = []
+    report = without_pauses(seen.append, token)
+    p = Progress("hashing", 100, 200, "bytes", 0.05)
+    report(p)
+    assert seen == [p]
+    token.pause()
+    time.sleep(0.1)
+    token.resume()
+    report(Progress("hashing", 100, 200, "bytes", 10.0))
+    assert 9.0 < seen[1].elapsed <= 9.9
+    # A stage that began after the pause has lost nothing to it.
+    report(Progress("features", 1, 2, "steps", 0.0))
+    assert seen[2].elapsed == 0.0

@@ -6,6 +6,7 @@ with nothing unpacked.  Tar as POSIX.1-1988 ustar, with the extended headers of 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -94,8 +95,9 @@ class Within(Source):
             raise MalformedError(f"bytes {at} to {at + len(view)} of {self.size}", where=self.where)
         self._outer.read_into(view, self._start + at)
 
-    def check_unchanged(self) -> None:
+    def check_unchanged(self) -> os.stat_result:
         """The archive is watched as a whole."""
+        return self._outer.facts
 
     def close(self) -> None:
         """The archive stays open."""

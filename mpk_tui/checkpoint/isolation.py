@@ -106,7 +106,7 @@ def _ask(path: Path, request: bytes, cancel: CancelToken) -> tuple[str, Any]:
     package = Path(__file__).resolve().parents[2]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START, str(package)],
+            [sys.executable, "-I", "-B", "-c", _START, str(package)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,14 @@ from mpk_tui.checkpoint.folder import list_folder
 from mpk_tui.checkpoint.layouts.find import find_layouts
 from mpk_tui.checkpoint.layouts.record import MAX_SMALL
 from mpk_tui.checkpoint.model import UNRESOLVED, Checkpoint, Derived, FileEntry, Tensor, Tokenizer
+from mpk_tui.checkpoint.opening import PLAIN as PLAIN
+from mpk_tui.checkpoint.opening import Opening as Opening
 from mpk_tui.checkpoint.readers import read, recognise
 from mpk_tui.checkpoint.reading import CACHE_LINK, Source, open_entry
 from mpk_tui.checkpoint.tokenizer import from_gguf, read_tokenizer
 from mpk_tui.checkpoint.weights import Model, beside, find_weights
 from mpk_tui.errors import MalformedError, MpkError, StorageError, UnsupportedError
 from mpk_tui.progress import CancelToken
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a path is to be opened.
-
-    Attributes:
-        model: Which of several models of a folder is meant, by the name that the error lists.
-        partial: Accept missing shards and files that were cut short; what is missing is recorded.
-        base: The model that an adapter was trained on; the adapter is put onto it in memory.
-        isolate: Read headers in another process with limits (`mpk_tui.checkpoint.isolation`).
-    """
-
-    model: str = ""
-    partial: bool = False
-    base: Path | None = None
-    isolate: bool = False
-
-
-PLAIN = Opening()
-"""One whole model."""
 
 
 def open_checkpoint(path: Path, cancel: CancelToken | None = None, how: Opening = PLAIN) -> Checkpoint:

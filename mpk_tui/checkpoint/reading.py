@@ -24,6 +24,7 @@ class Source:
     Attributes:
         where: Its path for messages.
         size: Bytes when it was opened.
+        facts: What the system said of it then.
     """
 
     def __init__(self, path: Path, where: str | None = None, *, follow: bool = False) -> None:
@@ -50,7 +51,7 @@ class Source:
         except BaseException:
             os.close(self._fd)
             raise
-        self.size = facts.st_size
+        self.size, self.facts = facts.st_size, facts
         self._identity = _identity(facts)
 
     def __enter__(self) -> Source:
@@ -98,18 +99,20 @@ class Source:
         self.read_into(memoryview(buffer), at)
         return bytes(buffer)
 
-    def check_unchanged(self) -> None:
-        """Raise if size, modification time or inode are not what they were at the opening.
+    def check_unchanged(self) -> os.stat_result:
+        """Raise if size, modification time or inode are not what they were at the opening; what they are now.
 
         Raises:
             UnstableFileError: They differ.
         """
-        if _identity(os.fstat(self._fd)) != self._identity:
+        now = os.fstat(self._fd)
+        if _identity(now) != self._identity:
             raise UnstableFileError(
                 "changed while it was read",
                 where=self.where,
                 hint="Nothing was recorded; copy it to a quiet place and start again",
             )
+        return now
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int, int, int]:

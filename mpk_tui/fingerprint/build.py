@@ -8,7 +8,7 @@ from typing import Any
 from mpk_tui import __version__, canonical, hashtree
 from mpk_tui.checkpoint.model import Checkpoint
 from mpk_tui.checkpoint.open import PLAIN, Opening, open_checkpoint
-from mpk_tui.fingerprint.hashing import hash_checkpoint
+from mpk_tui.fingerprint.hashing import Kept, hash_checkpoint
 from mpk_tui.fingerprint.record import Fingerprint
 from mpk_tui.progress import CancelToken, Report, silent
 
@@ -19,6 +19,7 @@ def fingerprint(
     cancel: CancelToken | None = None,
     threads: int | None = None,
     how: Opening = PLAIN,
+    kept: Kept | None = None,
 ) -> Fingerprint:
     """Read a checkpoint once and say what it is.
 
@@ -28,6 +29,7 @@ def fingerprint(
         cancel: Polled between chunks.
         threads: Hashing threads.
         how: How a path is opened.
+        kept: Hashes of an interrupted run (`mpk_tui.fingerprint.kept`); the result is the same with and without.
 
     Raises:
         MpkError: Whatever reading, hashing or decoding refuses.
@@ -38,7 +40,7 @@ def fingerprint(
 
     cancel = cancel or CancelToken()
     checkpoint = path if isinstance(path, Checkpoint) else open_checkpoint(path, cancel, how)
-    hashes = hash_checkpoint(checkpoint, report, cancel, threads)
+    hashes = hash_checkpoint(checkpoint, report, cancel, threads, kept)
     with WeightReader(checkpoint) as reader:
         features = compute(checkpoint, reader, report, cancel)
     arch = checkpoint.architecture

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.checkpoint.model import Checkpoint, FileEntry, Tensor
@@ -71,6 +73,37 @@ class Hashes:
     twins: Mapping[str, tuple[TensorHash, ...]] = field(default_factory=dict)
 
 
+class Began(Protocol):
+    """What was taken from an earlier run."""
+
+    def stage(self) -> str:
+        """The few words that fit a progress line."""
+
+
+class Kept(Protocol):
+    """Hashes that an interrupted run left, see `mpk_tui.fingerprint.kept`."""
+
+    def find(
+        self, path: str, facts: os.stat_result, tensors: Sequence[Tensor]
+    ) -> tuple[bytes, list[TensorHash]] | None:
+        """The hashes of a file, or None if it must be read."""
+
+    def keep(
+        self,
+        path: str,
+        before: os.stat_result,
+        after: os.stat_result,
+        began_ns: int,
+        digest: bytes,
+        tensors: Sequence[Tensor],
+        hashes: Sequence[TensorHash],
+    ) -> None:
+        """Keep the hashes of a file that was read to its end."""
+
+    def took(self, files: int, of: int, nbytes: int, all_bytes: int) -> Began | None:
+        """Note how much was taken."""
+
+
 def tensor_root(tensors: tuple[TensorHash, ...]) -> bytes:
     """RFC 9162 root over the leaf items, in order of names; independent of files and shards."""
     return hashtree.merkle_root([hashtree.leaf_hash(t.item()) for t in tensors])
@@ -81,6 +114,7 @@ def hash_checkpoint(
     report: Report = silent,
     cancel: CancelToken | None = None,
     threads: int | None = None,
+    kept: Kept | None = None,
 ) -> Hashes:
     """Hash all files below the root and all tensors.
 
@@ -89,6 +123,7 @@ def hash_checkpoint(
         report: Progress in bytes.
         cancel: Polled once a chunk.
         threads: Hashing threads; all cores by default.
+        kept: Hashes of an interrupted run, taken where they may be, and where finished files are kept.
 
     Raises:
         UnstableFileError: A file changed between its opening and its last byte.
@@ -102,27 +137,37 @@ def hash_checkpoint(
     for tensor in checkpoint.tensors.values():
         by_file[tensor.file].append(tensor)
     readable = [e for e in checkpoint.files if _has_content(e)]
-    meter = Meter(report, "hashing", sum(e.size for e in readable))
+    known = _known(checkpoint, readable, by_file, kept)
     digests: dict[str, bytes] = {}
     tensors: list[TensorHash] = []
+
+    def take(path: str, digest: bytes, found: list[TensorHash]) -> None:
+        digests[path] = digest
+        if path in checkpoint.twins:
+            twins[path] = tuple(found)
+        else:
+            tensors.extend(found)
+
+    for path, (digest, hashes) in known.items():
+        take(path, digest, hashes)
+    everything, taken = sum(e.size for e in readable), sum(e.size for e in readable if e.path in known)
+    began = kept.took(len(known), len(readable), taken, everything) if kept is not None else None
+    readable = [e for e in readable if e.path not in known]
+    # What was taken is no work done: it would make the rate, and with it the estimate, too good.
+    meter = Meter(report, began.stage() if began else "hashing", everything - taken)
     # A file with tensors keeps two threads busy; the largest go first so that none is left alone at the end.
     lanes = max(1, (threads or os.cpu_count() or 1) // 2)
     order = sorted(readable, key=lambda e: -e.size)
     stop = CancelToken()
 
     def one(entry: FileEntry) -> tuple[str, bytes, list[TensorHash]]:
-        return entry.path, *_hash_file(checkpoint, entry, by_file.get(entry.path, []), meter, cancel, stop)
+        return entry.path, *_hash_file(checkpoint, entry, by_file.get(entry.path, []), meter, cancel, stop, kept)
 
     with ThreadPoolExecutor(lanes, thread_name_prefix="hash-file") as pool:
         futures = [pool.submit(one, entry) for entry in order]
         try:
             for future in futures:
-                path, digest, found = future.result()
-                digests[path] = digest
-                if path in checkpoint.twins:
-                    twins[path] = tuple(found)
-                else:
-                    tensors += found
+                take(*future.result())
         except BaseException:
             stop.cancel()
             for future in futures:
@@ -156,6 +201,19 @@ def hash_tensor(checkpoint: Checkpoint, name: str, report: Report = silent) -> T
     return TensorHash(name, tensor.dtype, tensor.shape, tensor.nbytes, total.digest())
 
 
+def _known(
+    checkpoint: Checkpoint, readable: list[FileEntry], by_file: Mapping[str, list[Tensor]], kept: Kept | None
+) -> dict[str, tuple[bytes, list[TensorHash]]]:
+    """Hashes that need no reading, by path."""
+    out: dict[str, tuple[bytes, list[TensorHash]]] = {}
+    for entry in readable if kept is not None else ():
+        with open_entry(checkpoint.places, entry) as source:
+            found = kept.find(entry.path, source.facts, by_file.get(entry.path, [])) if kept is not None else None
+        if found is not None:
+            out[entry.path] = found
+    return out
+
+
 def _has_content(entry: FileEntry) -> bool:
     return entry.kind == "file" or (entry.kind == "symlink" and entry.link_class == "cache")
 
@@ -167,9 +225,11 @@ def _hash_file(
     meter: Meter,
     cancel: CancelToken,
     stop: CancelToken,
+    kept: Kept | None,
 ) -> tuple[bytes, list[TensorHash]]:
     whole = hashlib.sha256()
     segments = _Segments(tensors)
+    began_ns = time.time_ns()
     with open_entry(checkpoint.places, entry) as source, _lane() as submit:
         buffers = [bytearray(CHUNK) for _ in range(_BUFFERS)]
         pending: list[Future[None] | None] = [None] * _BUFFERS
@@ -190,10 +250,13 @@ def _hash_file(
         for waiting in pending:
             if waiting is not None:
                 waiting.result()
-        source.check_unchanged()
+        after = source.check_unchanged()
     if entry.size == 0:
         meter.add(0, entry.path)
-    return whole.digest(), segments.results()
+    digest, hashes = whole.digest(), segments.results()
+    if kept is not None:
+        kept.keep(entry.path, source.facts, after, began_ns, digest, tensors, hashes)
+    return digest, hashes
 
 
 @contextmanager

@@ -157,7 +157,9 @@ class Fingerprint:
                     f"a fingerprint of a newer kind ({value[0]!r})", where=where, hint="Use a newer mpk-tui"
                 )
             raise MalformedError(f"not a fingerprint file ({value[0]!r})", where=where)
-        return _decode(value[1], where)
+        found = _decode(value[1], where)
+        vars(found)["digest"] = hashtree.sha256(data)  # canonical: `to_bytes` would write these very bytes
+        return found
 
     def summary(self, *, brief: bool = False) -> dict[str, Any]:
         """The JSON object of ``mpk-tui fingerprint --json`` (schema ``mpk-tui/fingerprint/1``)."""
