@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and where the program keeps its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ import os
 from pathlib import Path
 
 from mpk_tui.errors import StorageError
+
+
+def data_folder() -> Path:
+    """The user's data folder for this program: where what is kept between runs lies.  It need not be there."""
+    try:
+        from platformdirs import user_data_dir
+    except ImportError:
+        home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+        return Path(home, "mpk-tui")
+    return Path(user_data_dir("mpk-tui", appauthor=False))
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

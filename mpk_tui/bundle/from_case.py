@@ -26,7 +26,7 @@ from mpk_tui.case.state import UNDOABLE, Artifact, CaseState
 from mpk_tui.case.store import ATTACHMENTS
 from mpk_tui.checkpoint.open import open_checkpoint
 from mpk_tui.constitution import norm
-from mpk_tui.errors import IncompleteCaseError, MalformedError, MpkError
+from mpk_tui.errors import IncompleteCaseError, MalformedError, MpkError, UsageError
 from mpk_tui.fingerprint.record import Fingerprint
 from mpk_tui.records import dataclass
 
@@ -78,24 +78,52 @@ def preview(case: Case) -> Preview:
         for a in state.artifacts
         if a not in rehashed
     ]
+    if state.reviews:
+        warnings += [g.sentence for g in status(case) if g.step == 9 and not g.blocking]
     return Preview(f"{state.id} {state.title}".strip(), tuple(pairs), _sequence(case)[0], tuple(warnings))
 
 
-def export(case: Case, tool: ToolFacts, selftest: Mapping[str, Any]) -> Contents:
+@dataclass(frozen=True)
+class Gathered:
+    """Sections of a bundle as the case stood: how many entries its journal had, and the sections by id."""
+
+    entries: int
+    sections: Mapping[str, Any]
+
+
+def gather(case: Case) -> Gathered:
+    """Read everything of a case that goes into a bundle; journals nothing, so that a thread may do it.
+
+    Raises:
+        IncompleteCaseError: The case has gaps.
+        MpkError: A file of the case is missing or was changed.
+    """
+    require_complete(case)
+    count = len(case.entries)
+    return Gathered(count, _sections(case))
+
+
+def export(case: Case, tool: ToolFacts, selftest: Mapping[str, Any], gathered: Gathered | None = None) -> Contents:
     """The contents of the next bundle; appends the ``export`` entry to the journal.
 
     Args:
         case: Complete.
         tool: What makes the bundle.
         selftest: Record of the self-test of this installation (`mpk_tui.bundle.sections.SELFTEST`).
+        gathered: What `gather` read of this case just before; without it, it is read here.
 
     Raises:
         IncompleteCaseError: The case has gaps.
+        UsageError: The case changed since it was gathered.
         MpkError: A file of the case is missing or was changed, or the journal cannot be written.
     """
-    require_complete(case)
+    gathered = gathered or gather(case)
+    if gathered.entries != len(case.entries):
+        raise UsageError(
+            "the case changed while it was packed", where=case.state.id, hint="Nothing was signed; try again"
+        )
     seq, prev = _sequence(case)
-    sections = {**_sections(case), "selftest": dict(selftest)}
+    sections = {**gathered.sections, "selftest": dict(selftest)}
     case.append("export", {"seq": seq, "tool": f"{tool.name} {tool.version}"})
     sections["log"] = [canonical.decode(e.raw) for e in case.entries]
     facts = case.state.facts
@@ -199,8 +227,8 @@ def _mount(case: Case, artifact: str) -> dict[str, Any]:
 
 def _write_block(case: Case, artifact: str) -> dict[str, Any] | None:
     """The last statement on the mount that is about this artifact or about all of them, and who made it."""
-    said = [e for e in case.entries if e.act == "mount" and e.params.get("id", "") in ("", artifact)]
-    return {"statement": said[-1].note, "by": said[-1].who} if said else None
+    said = [s for s in case.state.custody if s.act == "mount" and s.artifact in ("", artifact)]
+    return {"statement": said[-1].sentence, "by": said[-1].who} if said else None
 
 
 def _after(case: Case, artifact: str, made: Fingerprint) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.custody import chronicle
 from mpk_tui.bundle.wording import when
 
 _WITHHELD = "(withheld)"
@@ -55,11 +56,14 @@ def lines(contents: Contents) -> list[str]:
         tensors = contents.sections.get(f"tensors.{name}")
         if tensors is not None:
             out.append(f"tensors  {name}: {len(tensors)}")
-    for n, entry in enumerate(contents.sections.get("log", ())):
+    log = contents.sections.get("log", ())
+    told = {r.seq: r.sentence for r in chronicle(log)}
+    for n, entry in enumerate(log):
         if isinstance(entry, Withheld):
             out.append(f"log      {n} {_WITHHELD}")
         else:
-            out.append(f"log      {n} {when(entry['at'])} {entry['who']}: {entry['act']} {entry['note']}".rstrip())
+            said = told.get(entry["seq"], entry["note"])
+            out.append(f"log      {n} {when(entry['at'])} {entry['who']}: {entry['act']} {said}".rstrip())
     for row in contents.sections.get("notes", ()):
         out.append(f"note     {when(row['at'])} {row['who']}: {row['text']}")
     for row in contents.sections.get("docs", ()):

@@ -14,15 +14,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mpk_tui import __version__
 from mpk_tui.bundle import receipts
-from mpk_tui.bundle.receipts import History, Receipt
+from mpk_tui.bundle.outcome import Outcome
+from mpk_tui.bundle.receipts import History, Receipt, receipt_of
 from mpk_tui.hashtree import sha256
+from mpk_tui.records import replace
 
 try:
     import fcntl
 except ImportError:  # no such module outside POSIX: then nothing is written
     fcntl = None  # type: ignore[assignment]
 
+VERIFIER = f"mpk-tui {__version__}"
 MOST_BYTES = 1 << 20
 """About two thousand receipts; twice as many are remembered."""
 _TRIES, _PAUSE = 25, 0.02  # half a second: a verification that waits longer for a receipt is not worth it
@@ -53,6 +57,28 @@ def load(path: Path) -> History:
         return History((), (f"the receipt log cannot be read ({path}: {error.strerror or error})",))
     history = receipts.read(lines, start)
     return History(history.lines, (*notices, *history.notices))
+
+
+def history(path: Path | None) -> History:
+    """What a log says; without one, nothing."""
+    return History() if path is None else load(path)
+
+
+def keep(path: Path | None, outcome: Outcome, known: History, data: bytes, at: int) -> Outcome:
+    """Write down what a verification found; what is odd about the log becomes a notice.
+
+    Args:
+        path: The log, or None.
+        outcome: What was found.
+        known: What the log said before.
+        data: The file that was verified.
+        at: The verifier's clock, milliseconds.
+    """
+    if path is None:
+        return outcome
+    file = sha256(data)
+    why = append(path, lambda number, prev: receipt_of(outcome, file, at, VERIFIER, number, prev))
+    return replace(outcome, notices=(*outcome.notices, *known.notices, *([why] if why else [])))
 
 
 def append(path: Path, make: Callable[[int, bytes], Receipt]) -> str:

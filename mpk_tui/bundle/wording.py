@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.custody import Custody, chronicle
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, EndorsementReport, Outcome, PairReport, SignerReport
 from mpk_tui.bundle.trust import Edition
@@ -17,6 +18,8 @@ from mpk_tui.text import hex_groups
 SCHEMA = "mpk-tui/verify/1"
 OPINIONS = ("concur", "dissent")
 """Endorsements that agree or disagree: shown alike, above what the bundle says."""
+_CLAIMS = 200
+"""Statements of custody and readings that a verification lists."""
 _UNEQUAL = ("changed", "missing", "extra", "not_comparable")
 
 
@@ -69,6 +72,7 @@ def as_record(
             for e in outcome.endorsements
         ],
         "pairs": [_pair(p) for p in outcome.pairs] if contents is not None else [],
+        **_chronicle_record(contents),
         "contradictions": list(outcome.contradictions) if contents is not None else [],
         "notices": notices(outcome, shown=contents is not None),
         "checkpoint": [dict(c) for c in outcome.checkpoint],
@@ -135,6 +139,9 @@ def lines(
             out += ["", "Contradictions:", *(f"  {c}" for c in outcome.contradictions)]
         for pair in outcome.pairs:
             out += ["", *pair_lines(pair, contents)]
+        claims = chronicle_lines(contents)
+        more = [f"  and {len(claims) - _CLAIMS} more"] if len(claims) > _CLAIMS else []
+        out += ["", "Claims of the journal:", *(f"  {c}" for c in claims[:_CLAIMS]), *more] if claims else []
     elif outcome.verdict in ON_REQUEST:
         out += ["", "Its content is not shown; --show-untrusted shows it, under a banner."]
     for record in outcome.checkpoint:
@@ -270,6 +277,34 @@ def pair_lines(p: PairReport, contents: Contents) -> list[str]:
             out.append(f"  in the signer's words: “{p.signed['rationale']}”")
         out += [f"  limit: {text}" for text in p.signed["limitations"]]
     return out
+
+
+def chronicle_lines(contents: Contents) -> list[str]:
+    """Custody and second readings as the log states them, a line each; claims that nothing here was held against."""
+    out = []
+    for r in chronicle(contents.sections.get("log", ())):
+        if isinstance(r, Custody):
+            about = f" {r.artifact}" if r.artifact else ""
+            out.append(f"custody  {r.act.replace('_', ' ')}{about}, stated by {r.who} {when(r.at)}: {r.sentence}")
+        else:
+            out.append(f"review   {r.who} {when(r.at)}: {r.sentence}")
+    return out
+
+
+def _chronicle_record(contents: Contents | None) -> dict[str, Any]:
+    told = () if contents is None else chronicle(contents.sections.get("log", ()))
+    return {
+        "custody": [
+            {"seq": r.seq, "at": r.at, "who": r.who, "act": r.act, "artifact": r.artifact, "fields": dict(r.fields),
+             "text": r.text}
+            for r in told if isinstance(r, Custody)
+        ],
+        "reviews": [
+            {"seq": r.seq, "at": r.at, "who": r.who, "outcome": r.outcome, "pair": r.pair, "text": r.text,
+             "verdict": r.verdict, "stale": r.stale}
+            for r in told if not isinstance(r, Custody)
+        ],
+    }  # fmt: skip
 
 
 def _section_lines(outcome: Outcome) -> list[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpk_tui import hashtree
-from mpk_tui.case.intake import Intake, keep_intake
 from mpk_tui.case.journal import Entry
+from mpk_tui.case.lengths import within
 from mpk_tui.case.state import ROLES, Artifact
 from mpk_tui.case.store import BASE, FINGERPRINTS, PATHS, SLUG, Case
-from mpk_tui.checkpoint.open import PLAIN, Opening
+from mpk_tui.checkpoint.opening import PLAIN, Opening
 from mpk_tui.errors import StorageError, UsageError
+from mpk_tui.fingerprint.kept import Resumed
 from mpk_tui.fingerprint.record import Fingerprint, looks_like_fingerprint
 from mpk_tui.fingerprint.record import read as read_fingerprint
 from mpk_tui.progress import CancelToken, Report, silent
+
+if TYPE_CHECKING:
+    from mpk_tui.case.intake import Intake
 
 MAX_CHANGED = 1000
 """Changed files whose second digests a journal entry holds; more of them say no more."""
@@ -59,6 +63,7 @@ def add_artifact(
             "a path that is not UTF-8 cannot be journalled", where=repr(absolute), hint="Rename it"
         ) from None
     last = Path(absolute).name or "root"
+    within("the label", label)
     case.keep(PATHS, name, absolute.encode())
     facts = {"id": name, "role": role, "label": label or last, "name": last, "note": note}
     if how.partial:
@@ -71,7 +76,11 @@ def add_artifact(
         base = Path(os.path.abspath(how.base))
         case.keep(PATHS, f"{name}{BASE}", os.fsencode(base))
         facts["base"] = base.name or "root"
-    result = None if intake is None else keep_intake(case, intake)
+    result = None
+    if intake is not None:
+        from mpk_tui.case.intake import keep_intake  # not before: hash lists need readers that a case does not
+
+        result = keep_intake(case, intake)
     case.append("artifact", facts, result=result)
     return case.state.artifacts[name]
 
@@ -106,10 +115,20 @@ def remove_artifact(case: Case, id: str) -> Entry:
     return case.append("artifact_removed", {"id": id})
 
 
-def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
-    """Keep a fingerprint in the case and journal its digests (``hash_before``)."""
+def record_fingerprint(
+    case: Case, id: str, fingerprint: Fingerprint, *, data: bytes = b"", resumed: Resumed | None = None
+) -> Entry:
+    """Keep a fingerprint in the case and journal its digests (``hash_before``).
+
+    Args:
+        case: Open for writing.
+        id: Of the artifact.
+        fingerprint: What was measured.
+        data: Its file, if that was made already.
+        resumed: Which hashes were taken from an interrupted run; journalled.
+    """
     find_artifact(case, id)
-    data = fingerprint.to_bytes()
+    data = data or fingerprint.to_bytes()
     case.keep(FINGERPRINTS, f"{id}.mpkf", data)
     facts = {
         "id": id,
@@ -118,8 +137,10 @@ def record_fingerprint(case: Case, id: str, fingerprint: Fingerprint) -> Entry:
         "scope": fingerprint.scope,
         **({} if not fingerprint.missing else {"complete": "no"}),
         **_observed_mount(Path(case.state.artifacts[id].path)),
+        **({"resumed": resumed.sentence()} if resumed is not None else {}),
     }
-    return case.append("hash_before", facts, obj=fingerprint.root)
+    numbers = None if resumed is None else {"resumed": resumed.record()}
+    return case.append("hash_before", facts, obj=fingerprint.root, result=numbers)
 
 
 def _observed_mount(path: Path) -> dict[str, str]:
@@ -146,7 +167,17 @@ def rehash_artifact(case: Case, id: str, report: Report = silent, cancel: Cancel
     if not artifact.fingerprint:
         raise UsageError(f"{id} has no fingerprint yet", hint="mpk-tui case fingerprint makes it")
     made = measure_fingerprint(artifact, report, cancel)
-    before = stored_fingerprint(case, id)
+    return record_rehash(case, id, stored_fingerprint(case, id), made)
+
+
+def record_rehash(case: Case, id: str, before: Fingerprint, made: Fingerprint) -> bool:
+    """Journal an artifact that was hashed again: what is recorded of it, and what was found now (``hash_after``).
+
+    Raises:
+        UsageError: It was fingerprinted anew since ``before`` was read.
+    """
+    if find_artifact(case, id).fingerprint != before.digest.hex():
+        raise UsageError(f"{id} was fingerprinted anew meanwhile", hint="Hash it again")
     same = (made.root, made.files) == (before.root, before.files)
     facts: dict[str, Any] = {"id": id, "root": made.root.hex()}
     if not same:

@@ -75,6 +75,8 @@ def measure_intake(
     accept: str = "",
     report: Report = silent,
     cancel: CancelToken | None = None,
+    *,
+    names: Sequence[str] | None = None,
 ) -> Intake:
     """Hold what lies at ``path`` against lists; nothing is recorded.
 
@@ -84,6 +86,7 @@ def measure_intake(
         accept: Why contradicting files are taken in all the same; empty to refuse them.
         report: Progress in bytes.
         cancel: Polled once a chunk.
+        names: What the journal calls the lists, one for each; their files' own names by default.
 
     Raises:
         ContradictionError: A file contradicts a list and no reason was given; names every such file.
@@ -91,7 +94,8 @@ def measure_intake(
     """
     root, files = list_path(path, cancel)
     data = [read_small(p, MAX_LIST, follow=True) for p in lists]
-    parsed = [parse(d, p.name) for d, p in zip(data, lists, strict=True)]
+    called = [p.name for p in lists] if names is None else names
+    parsed = [parse(d, name) for d, name in zip(data, called, strict=True)]
     found = check(parsed, without(files, root, lists), root, cancel, report)
     made = Intake(found, tuple(data), accept)
     if made.differing and not accept:

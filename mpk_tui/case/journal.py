@@ -177,41 +177,95 @@ class Writer:
 
     def __init__(self, path: Path, journal: Journal) -> None:
         self._path = path
-        self._head, self._length = journal.head, journal.length
+        self._head, self._length, self._count = journal.head, journal.length, len(journal.entries)
+        self._fd = -1
+        self._torn = False
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             os.ftruncate(self._fd, self._length)
+            if not journal.entries:
+                _sync_folder(path.parent)  # a new file's name must survive a power loss too
         except OSError as error:
+            self.close()
             raise StorageError(f"cannot be opened for writing ({error.strerror})", where=str(path)) from None
 
-    def append(self, entry: Entry) -> None:
-        """Write and sync one frame; on failure the file is cut back to its last whole frame.
+    def must_be_there(self) -> None:
+        """Refuse to write where the journal is no longer the file that was opened, or no longer as it was left.
+
+        A drive that was unplugged, a folder that was renamed or restored, a second writer where locks do not work:
+        an act written then would be lost with the file, or tear somebody else's.
 
         Raises:
-            StorageError: The disk is full or gone; nothing of the entry was kept.
+            StorageError: Says which of these it is.
         """
+        hint = "The last act was not recorded. Close the case, find out why, and open it again where it is now"
+        try:
+            if self._torn:
+                os.ftruncate(self._fd, self._length)
+                self._torn = False
+            mine, there = os.fstat(self._fd), os.stat(self._path, follow_symlinks=False)
+        except OSError as error:
+            raise StorageError(
+                f"is no longer there ({error.strerror}): was the drive unplugged, or the folder moved?",
+                where=str(self._path), hint=hint,
+            ) from None  # fmt: skip
+        if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino) or mine.st_nlink == 0:
+            raise StorageError("is another file than the one that was opened", where=str(self._path), hint=hint)
+        if there.st_size != self._length:
+            raise StorageError(
+                f"was changed by somebody else: {there.st_size} bytes, and this opening left {self._length}",
+                where=str(self._path), hint=hint,
+            )  # fmt: skip
+
+    def append(self, entry: Entry) -> bytes:
+        """Write and sync one frame; on failure the file is cut back to its last whole frame.
+
+        Returns:
+            The chain head after it.
+
+        Raises:
+            StorageError: The disk is full or gone, or the journal is not as it was left; nothing of the entry was kept.
+            LimitError: The journal is full.
+        """
+        if self._count >= MAX_ENTRIES or self._length + len(entry.raw) + 36 > MAX_BYTES:
+            raise LimitError(
+                f"holds {self._count} entries in {self._length} bytes; it can take no more", where=str(self._path),
+                hint="Begin another case",
+            )  # fmt: skip
+        self.must_be_there()
         head = hashtree.chain_link(self._head, hashtree.sha256(entry.raw))
         frame = len(entry.raw).to_bytes(4, "big") + entry.raw + head
         try:
-            written = 0
+            self._torn, written = True, 0
             while written < len(frame):
                 written += os.pwrite(self._fd, frame[written:], self._length + written)
             os.fsync(self._fd)
         except OSError as error:
-            with contextlib.suppress(OSError):  # else the torn tail is found and told at the next opening
+            with contextlib.suppress(OSError):  # else it is cut before the next act, or told at the next opening
                 os.ftruncate(self._fd, self._length)
+                self._torn = False
             raise StorageError(
                 f"cannot be written ({error.strerror})",
                 where=str(self._path),
                 hint="The last act was not recorded, everything before it was; make room and repeat it",
             ) from None
-        self._head, self._length = head, self._length + len(frame)
+        self._torn = False
+        self._head, self._length, self._count = head, self._length + len(frame), self._count + 1
+        return head
 
     def close(self) -> None:
         """Close the file."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_aside(path: Path, journal: Journal) -> str:

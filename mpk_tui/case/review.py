@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpk_tui.case.actions import split_pair
+from mpk_tui.case.custody import normal
 from mpk_tui.case.state import CaseState
 from mpk_tui.case.store import Case
 from mpk_tui.constitution import norm
@@ -71,7 +72,25 @@ def status(case: Case) -> list[Gap]:
     out += [Gap(3, "", f"{a.id} has no fingerprint") for a in state.artifacts.values() if not a.fingerprint]
     for pair in state.pairs:
         out += _pair_gaps(state, pair)
+    out += _readers(state)
     return sorted(out, key=lambda g: (g.step, g.pair))
+
+
+def _readers(state: CaseState) -> list[Gap]:
+    """Whether a second person read the case as it stands: a reminder, never a bar."""
+    if not state.reviews:
+        return [Gap(9, "", "No second analyst has read this case", False)]
+    out = []
+    if all(r.stale for r in state.reviews):
+        last = state.reviews[-1]
+        out.append(Gap(9, last.pair, f"The case was changed after {last.who} had read it", False))
+    latest = {(normal(r.who), r.pair): r for r in state.reviews}
+    out += [
+        Gap(9, r.pair, f"{r.who} dissents{' (from an earlier state)' if r.stale else ''}: {r.text}", False)
+        for r in latest.values()
+        if r.outcome == "dissents"
+    ]
+    return out
 
 
 def _pair_gaps(state: CaseState, pair: str) -> list[Gap]:
@@ -84,6 +103,12 @@ def _pair_gaps(state: CaseState, pair: str) -> list[Gap]:
         for i, f in zip(pair.split(":"), made.fingerprints, strict=True)
     ):
         out.append(Gap(4, pair, "The comparison was made with another fingerprint; compare again"))
+    cited = "" if made is None else made.digest
+    out += [
+        Gap(5, pair, f"{e.id} cites a comparison that was made again since: take it out, and cite the one that stands")
+        for e in state.evidence.get(pair, {}).values()
+        if e.record and e.record != cited
+    ]
     if not in_scope(state, pair):
         return out
     current = norm.load(state.norm)

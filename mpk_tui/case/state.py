@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mpk_tui.case.custody import ACTS, Statement
 from mpk_tui.case.journal import Entry
 from mpk_tui.constitution.answers import Answer, Evidence
 from mpk_tui.errors import MalformedError
 
 ROLES = ("subject", "reference", "adapter", "tokenizer")
 FACTS = ("title", "examiner", "exhibit", "root_exhibit", "authority", "purpose")
-CUSTODY = ("intake", "transfer", "seal_check", "mount")
+CUSTODY = tuple(ACTS)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,31 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Review:
+    """What a second person said after reading.
+
+    Attributes:
+        seq: Number of its entry.
+        at: When, milliseconds since the Unix epoch.
+        who: Who read.
+        outcome: ``read``, ``agrees`` or ``dissents``.
+        pair: The pair that was read, or empty for the whole case.
+        text: Their words.
+        verdict: The verdicts at that moment, pair by pair.
+        stale: Something that was read has changed since.
+    """
+
+    seq: int
+    at: int
+    who: str
+    outcome: str
+    pair: str
+    text: str
+    verdict: str = ""
+    stale: bool = False
+
+
+@dataclass(frozen=True)
 class CaseState:
     """Everything that the journal says so far."""
 
@@ -77,7 +103,8 @@ class CaseState:
     rationale: Mapping[str, str] = field(default_factory=dict)
     known_gaps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[tuple[int, str], ...] = ()
-    custody: tuple[tuple[int, str, str], ...] = ()
+    custody: tuple[Statement, ...] = ()
+    reviews: tuple[Review, ...] = ()
     norm: str = "1.0.0"
     exported: int = 0
 
@@ -109,26 +136,61 @@ def fold(entries: Iterable[Entry]) -> CaseState:
     undone = undone_entries(listed)
     state = CaseState()
     for entry in listed:
-        handler = _HANDLERS.get(entry.act)
-        if handler is None or entry.seq in undone:
-            continue
-        try:
-            state = handler(state, entry)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise MalformedError(
-                f"the parameters of {entry.act!r} do not fit ({error})", where=f"journal, entry {entry.seq}"
-            ) from None
+        state = step(state, entry, listed, entry.seq in undone)
     return state
 
 
-def undone_entries(entries: list[Entry]) -> frozenset[int]:
-    """Numbers of entries that an undo took back and no redo restored."""
+def step(state: CaseState, entry: Entry, entries: Sequence[Entry], undone: bool) -> CaseState:
+    """The state after one entry.
+
+    Args:
+        state: The state before it.
+        entry: The entry.
+        entries: All entries before it, at least.
+        undone: It was taken back, and says nothing.
+
+    Raises:
+        MalformedError: Its parameters do not fit its act.
+    """
+    handler = _HANDLERS.get(entry.act)
+    try:
+        if handler is not None and not undone:
+            state = handler(state, entry)
+        return _read_before(state, entry, entries)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MalformedError(
+            f"the parameters of {entry.act!r} do not fit ({error})", where=f"journal, entry {entry.seq}"
+        ) from None
+
+
+def _read_before(state: CaseState, entry: Entry, entries: Sequence[Entry]) -> CaseState:
+    """Reviews before an entry that changes what they read are stale from it on, even if it is taken back."""
+    changed = entry
+    if entry.act in TURNS:
+        target = entry.params.get("seq")
+        if not isinstance(target, int) or not 0 <= target < entry.seq:
+            return state
+        changed = entries[target]
+    if changed.act not in CHANGES or all(r.stale for r in state.reviews):
+        return state
+    pair = str(changed.params.get("pair", ""))
+    return replace(
+        state,
+        reviews=tuple(
+            r if r.stale or (pair and r.pair and pair != r.pair) else replace(r, stale=True) for r in state.reviews
+        ),
+    )
+
+
+def undone_entries(entries: Iterable[Entry]) -> frozenset[int]:
+    """Numbers of entries that an undo took back and no redo restored; what cannot be taken back is never among them."""
     undone: set[int] = set()
+    acts: list[str] = []
     for entry in entries:
-        if entry.act in ("undo", "redo"):
-            target = entry.params.get("seq")
-            if isinstance(target, int):
-                (undone.add if entry.act == "undo" else undone.discard)(target)
+        target = entry.params.get("seq") if entry.act in TURNS else None
+        if isinstance(target, int) and 0 <= target < len(acts) and acts[target] in UNDOABLE:
+            (undone.add if entry.act == "undo" else undone.discard)(target)
+        acts.append(entry.act)
     return frozenset(undone)
 
 
@@ -136,7 +198,11 @@ UNDOABLE = frozenset(
     {"facts", "artifact", "artifact_removed", "evidence", "evidence_removed", "answer", "rationale", "note",
      "known_gaps"}
 )  # fmt: skip
-"""Acts of judgement can be taken back; measurements and custody cannot."""
+"""Acts of judgement can be taken back; measurements, custody and reviews cannot."""
+CHANGES = (UNDOABLE - {"note"}) | {"hash_before", "analyse"}
+"""Acts after which a review is one of an earlier state."""
+TURNS = ("undo", "redo")
+"""Acts that change what entries before them mean."""
 
 
 def _open(s: CaseState, e: Entry) -> CaseState:
@@ -230,7 +296,16 @@ def _note(s: CaseState, e: Entry) -> CaseState:
 
 
 def _custody(s: CaseState, e: Entry) -> CaseState:
-    return replace(s, custody=(*s.custody, (e.seq, e.act, e.note)))
+    p = {name: value for name, value in e.params.items() if isinstance(value, str)}
+    fields = {f.name: p[f.name] for f in ACTS[e.act].fields if p.get(f.name)}
+    made = Statement(e.seq, e.at, e.who, e.act, p.get("id", ""), fields, e.note)
+    return replace(s, custody=(*s.custody, made))
+
+
+def _review(s: CaseState, e: Entry) -> CaseState:
+    p = _strings(e.params)
+    made = Review(e.seq, e.at, e.who, p["outcome"], p.get("pair", ""), e.note, p.get("verdict", ""))
+    return replace(s, reviews=(*s.reviews, made))
 
 
 def _export(s: CaseState, e: Entry) -> CaseState:
@@ -247,6 +322,5 @@ _HANDLERS: dict[str, Callable[[CaseState, Entry], CaseState]] = {
     "open": _open, "facts": _facts, "artifact": _artifact, "artifact_removed": _artifact_removed,
     "hash_before": _fingerprint, "hash_after": lambda s, e: s, "analyse": _comparison, "evidence": _evidence,
     "evidence_removed": _evidence_removed, "answer": _answer, "rationale": _rationale, "known_gaps": _known_gaps,
-    "note": _note, "intake": _custody, "transfer": _custody, "seal_check": _custody, "mount": _custody,
-    "export": _export,
+    "note": _note, "review": _review, **dict.fromkeys(ACTS, _custody), "export": _export,
 }  # fmt: skip

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +13,25 @@ from types import TracebackType
 from typing import Any
 
 from mpk_tui import hashtree
+from mpk_tui.case.folding import Folding
 from mpk_tui.case.journal import Entry, Journal, Writer, make_entry, read_journal, set_aside
-from mpk_tui.case.state import FACTS, CaseState, fold
+from mpk_tui.case.lengths import within
+from mpk_tui.case.lock import take_lock
+from mpk_tui.case.state import FACTS, CaseState
 from mpk_tui.constitution import norm
 from mpk_tui.errors import MalformedError, StorageError, UsageError
 from mpk_tui.files import write_file
 
 JOURNAL = "journal.mpkj"
-LOCK = "lock"
 BASE = "~base"
 """Behind an artifact's id, which cannot hold it: the path of the model below an adapter."""
 FINGERPRINTS, COMPARISONS, ATTACHMENTS, PATHS = "fingerprints", "comparisons", "attachments", "paths"
+_TEMPORARY = re.compile(r"\.[0-9A-Za-z_.~-]{1,40}\.[a-z0-9_]{8}\Z")
+"""Names that `mpk_tui.files.write_file` gives to files before they are whole."""
+_AHEAD = 120
+"""Seconds that a clock may be behind the last act before anybody is told."""
+_LATEST = 253_402_300_800_000
+"""Year 10000 in milliseconds: what a time of day can be written for."""
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
 
@@ -40,9 +47,12 @@ class Case:
         self.root = root
         self.notices = notices
         self._lock = lock
-        self._entries = list(journal.entries)
+        self._folding = Folding(journal.entries)
+        self._listed: tuple[Entry, ...] | None = None
+        self._head = journal.head
+        self._paths: dict[str, tuple[str, str]] = {}
         self._writer = None if lock is None else Writer(root / JOURNAL, journal)
-        self._state = self._located(fold(self._entries))
+        self._state = self._located(self._folding.state)
 
     def __enter__(self) -> Case:
         return self
@@ -65,7 +75,23 @@ class Case:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """All entries."""
-        return tuple(self._entries)
+        if self._listed is None:
+            self._listed = tuple(self._folding.entries)
+        return self._listed
+
+    @property
+    def head(self) -> bytes:
+        """Chain head after the last entry, 32 bytes."""
+        return self._head
+
+    def must_write(self) -> None:
+        """Refuse early where nothing can be recorded.
+
+        Raises:
+            StorageError: The case is open for reading only.
+        """
+        if self._writer is None:
+            raise StorageError("is open for reading only", where=str(self.root), hint="Its opening said why")
 
     def append(
         self,
@@ -81,39 +107,52 @@ class Case:
         """Record one act: written, synced, then visible in `state`; all or nothing.
 
         Raises:
-            StorageError: The case is open for reading only, or the disk refuses.
+            StorageError: The case is open for reading only, or the disk refuses or is gone.
             MalformedError: The act does not fit the state.
+            LimitError: The entry is too long, or the journal full.
         """
-        if self._writer is None:
-            raise StorageError("is open for reading only", where=str(self.root), hint="Close the other opening first")
-        after = self._entries[-1].at if self._entries else 0
+        self.must_write()
+        assert self._writer is not None
+        before = self._folding.entries
+        last = before[-1].at if before else 0
         name = who or self._state.examiner or str(params.get("facts", {}).get("examiner", ""))
-        entry = make_entry(len(self._entries), name, role, act, params, obj, result, note, after)
-        state = self._located(fold([*self._entries, entry]))  # a record that cannot be folded must never reach the disk
-        self._writer.append(entry)
-        self._entries.append(entry)
-        self._state = state
+        entry = make_entry(len(before), name, role, act, params, obj, result, note, last)
+        folded = self._folding.after(entry)  # what cannot be folded must never reach the disk
+        self._head = self._writer.append(entry)
+        self._folding.take(entry, folded)
+        self._listed = None
+        self._state = self._located(folded)
         return entry
 
     def _located(self, state: CaseState) -> CaseState:
         """The state with the paths of this machine, which are kept beside the journal and never signed."""
         artifacts = {}
         for name, artifact in state.artifacts.items():
-            try:
-                path = (self.root / PATHS / name).read_text("utf-8")
-            except (OSError, UnicodeDecodeError):
-                path = artifact.name  # a case that was carried over: the analyst is told when it is needed
-            base = artifact.base
-            if base:
-                with contextlib.suppress(OSError, UnicodeDecodeError):
-                    base = (self.root / PATHS / f"{name}{BASE}").read_text("utf-8")
-            artifacts[name] = replace(artifact, path=path, base=base)
+            if name not in self._paths:
+                self._paths[name] = self._path(name), self._path(f"{name}{BASE}")
+            path, base = self._paths[name]
+            # A case that was carried over has none: the analyst is told when one is needed.
+            base = (base or artifact.base) if artifact.base else ""
+            artifacts[name] = replace(artifact, path=path or artifact.name, base=base)
         return replace(state, artifacts=artifacts)
 
+    def _path(self, name: str) -> str:
+        try:
+            return (self.root / PATHS / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def keep(self, folder: str, name: str, data: bytes) -> Path:
-        """Write a file of the case, whole or not at all; an equal one is left as it is."""
-        if self.read_only:
-            raise StorageError("is open for reading only", where=str(self.root))
+        """Write a file of the case, whole or not at all; an equal one is left as it is.
+
+        Raises:
+            StorageError: The case is open for reading only, or the disk refuses or is gone.
+        """
+        self.must_write()
+        if self._writer is not None:
+            self._writer.must_be_there()  # else a folder would be made anew where the case's drive was
+        if folder == PATHS:
+            self._paths.pop(name.removesuffix(BASE), None)
         target = self.root / folder
         try:
             target.mkdir(mode=0o700, exist_ok=True)
@@ -170,6 +209,8 @@ def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str)
         raise UsageError("a case id has letters, digits and _ . - only, at most 63", where=repr(id[:80]))
     if not title.strip() or not examiner.strip():
         raise UsageError("a case needs a title and an examiner", hint="Give --title and --examiner")
+    for name, value in {"title": title, "examiner": examiner, **facts}.items():
+        within(name, value)
     unknown = facts.keys() - set(FACTS)
     if unknown:
         raise UsageError(f"unknown field {sorted(unknown)[0]!r}")
@@ -179,9 +220,15 @@ def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str)
             raise StorageError("is not empty", where=str(root), hint="Name a new folder for the case")
     except OSError as error:
         raise StorageError(f"cannot be used ({error.strerror})", where=str(root)) from None
-    lock = _take_lock(root)
-    assert isinstance(lock, int)
-    case = Case(root, Journal((), hashtree.chain_start(), 0, b""), lock, ())
+    taken = take_lock(root)
+    if taken.descriptor is None:
+        raise StorageError("cannot be written", where=str(root), hint=taken.notice)
+    notices = (taken.notice,) if taken.notice else ()
+    try:
+        case = Case(root, Journal((), hashtree.chain_start(), 0, b""), taken.descriptor, notices)
+    except BaseException:
+        os.close(taken.descriptor)
+        raise
     try:
         current = norm.load()
         given = {"title": title, "examiner": examiner, **facts}
@@ -195,7 +242,8 @@ def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str)
 def open_case(root: Path, *, read_only: bool = False) -> Case:
     """Open a case; a torn tail is set aside and told in `Case.notices`.
 
-    If another process has it open, this opening is for reading only, and a notice says who holds it.
+    If another process has it open, or nothing can be written there, this opening is for reading only, and a notice says
+    why.  A case can always be read, on a full disk and on a medium that is write-protected too.
 
     Raises:
         StorageError: There is no case.
@@ -207,45 +255,64 @@ def open_case(root: Path, *, read_only: bool = False) -> Case:
     notices: list[str] = []
     lock: int | None = None
     if not read_only:
-        taken = _take_lock(root)
-        if isinstance(taken, int):
-            lock = taken
-        else:
-            notices.append(taken)
+        taken = take_lock(root)
+        lock = taken.descriptor
+        notices += [taken.notice] if taken.notice else []
     try:
         journal = read_journal(path)
         if journal.torn:
-            if lock is not None:
-                notices.append(set_aside(path, journal))
+            torn = f"The journal ends in {len(journal.torn)} bytes of an act that is not complete."
+            if lock is None:
+                notices.append(torn)
             else:
-                notices.append(f"The journal ends in {len(journal.torn)} bytes of an act that is not complete.")
+                try:
+                    notices.append(set_aside(path, journal))
+                except StorageError as error:
+                    os.close(lock)
+                    lock = None
+                    notices.append(f"{torn} They could not be set aside, so it is open for reading only: {error}")
         if not journal.entries or journal.entries[0].act != "open":
             raise MalformedError("does not begin with the act 'open'", where=str(path))
-        return Case(root, journal, lock, tuple(notices))
+        notices += _clock(journal)
+        try:
+            case = Case(root, journal, lock, tuple(notices))
+        except StorageError as error:
+            if lock is None:
+                raise
+            os.close(lock)
+            lock = None
+            notices.append(f"The case is open for reading only: {error}")
+            case = Case(root, journal, None, tuple(notices))
+        if lock is not None:
+            _sweep(root)
+        return case
     except BaseException:
         if lock is not None:
             os.close(lock)
         raise
 
 
-def _take_lock(root: Path) -> int | str:
-    """The lock's descriptor, or a sentence about who holds it."""
-    path = root / LOCK
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            return "The case lies on a medium that cannot be written; it is open for reading only."
-        raise StorageError(f"cannot be opened ({error.strerror})", where=str(path)) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "another process"
-        os.close(descriptor)
-        return f"The case is open elsewhere (process {holder}); this opening is for reading only."
-    try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-    except OSError:
-        pass  # a full disk must not keep a case from being opened; the pid is a courtesy
-    return descriptor
+def _clock(journal: Journal) -> list[str]:
+    """A notice where the last act is dated later than now: no act is ever dated before the one that it follows."""
+    last = journal.entries[-1].at
+    ahead = last / 1000 - time.time()
+    if ahead < _AHEAD:
+        return []
+    dated = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(last / 1000)) if last < _LATEST else f"{last} ms"
+    return [
+        f"The last act is dated {dated}, later than this machine's clock. Acts carry that time until the clock has "
+        "passed it; if a clock was wrong, say so in a note."
+    ]
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a kill left half written: temporary files of ours, which no act names."""
+    for folder in (FINGERPRINTS, COMPARISONS, ATTACHMENTS, PATHS):
+        try:
+            names = os.listdir(root / folder)
+        except OSError:
+            continue
+        for name in names:
+            if _TEMPORARY.match(name):
+                with contextlib.suppress(OSError):
+                    os.unlink(root / folder / name)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mpk_tui.constitution import hops
 from mpk_tui.constitution.answers import (
     CHAIN,
     COMMON_ANCESTOR,
@@ -230,20 +231,9 @@ def _chain(norm: Norm, answer: Answer, support: list[Evidence], conflicts: list[
             return True
         conflicts.append("C5 by common ancestor needs a finding or documentation that shows the ancestor")
         return False
-    if answer.basis != CHAIN or len(answer.hops) < 2:
-        conflicts.append(
-            "C5 is answered met without a basis: name the hops, at least two, or the common trained ancestor"
-        )
-        return False
-    for before, after in zip(answer.hops, answer.hops[1:], strict=False):
-        if before.b != after.a:
-            conflicts.append(f"the hops of C5 do not join: {before.b} and {after.a}")
-            return False
-    wrong = [h.condition for h in answer.hops if h.condition not in norm.conditions or h.condition == "c5"]
-    if wrong:
-        conflicts.append(f"a hop of C5 names {wrong[0]!r}; each hop is one of C1 to C4")
-        return False
-    return True
+    found = hops.faults(norm, answer.hops if answer.basis == CHAIN else ())
+    conflicts.extend(found[:1])
+    return not found
 
 
 def _checkpoint_support(held: list[str], answers: Mapping[str, Answer], items: Mapping[str, Evidence]) -> bool:
@@ -298,8 +288,8 @@ def _linked(
     if held == ["c5"] and basis == COMMON_ANCESTOR:
         statements.append("Common trained ancestor established; a chain from A to B or B to A not established.")
     elif basis == CHAIN:
-        hops = " - ".join([answers["c5"].hops[0].a, *(h.b for h in answers["c5"].hops)])
-        statements.append(f"Chain of links: {hops}.")
+        chain = " - ".join([answers["c5"].hops[0].a, *(h.b for h in answers["c5"].hops)])
+        statements.append(f"Chain of links: {chain}.")
     if any(e.finding == "component-shared" for c in held for e in _supported(norm, answers[c], items)):
         statements.append("The finding holds for a component only, not for the whole model.")
     statements.append(

@@ -32,7 +32,7 @@ from mpk_tui.bundle.trust_records import (
 )
 from mpk_tui.checkpoint.reading import read_small
 from mpk_tui.errors import MalformedError, StorageError, UnsupportedError, UsageError
-from mpk_tui.files import write_file
+from mpk_tui.files import data_folder, write_file
 from mpk_tui.records import replace
 
 MAGIC = "MPKP1"
@@ -45,12 +45,7 @@ _MOST_BYTES = 1 << 20
 
 def default_folder() -> Path:
     """Where the store lies unless the person names another: the user's data folder."""
-    try:
-        from platformdirs import user_data_dir
-    except ImportError:
-        home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-        return Path(home, "mpk-tui", "trust")
-    return Path(user_data_dir("mpk-tui", appauthor=False), "trust")
+    return data_folder() / "trust"
 
 
 def default_receipts() -> Path:

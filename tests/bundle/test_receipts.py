@@ -308,7 +308,9 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
 
     def too_much() -> None:
         import resource
+        import sys
 
+        sys.dont_write_bytecode = True  # a cut-off one would stay beside our modules
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, len(before) + 10))
         import signal
 
