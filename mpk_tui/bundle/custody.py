@@ -100,14 +100,14 @@ def chronicle(entries: Iterable[Any]) -> tuple[Custody | Reviewed, ...]:
     """
     rows = [e for e in entries if not isinstance(e, Withheld)]
     last = _last_changes(rows)
-    everything = last.get("", -1)
+    everything, latest = last.get("", -1), max(last.values(), default=-1)
     out: list[Custody | Reviewed] = []
     for e in rows:
         if e["act"] in CUSTODY:
             out.append(_custody(e))
         elif e["act"] == REVIEW:
             outcome, pair, verdict = (_text(e["params"], n) for n in ("outcome", "pair", "verdict"))
-            changed = max(everything, last.get(pair, -1)) if pair else max(last.values(), default=-1)
+            changed = max(everything, last.get(pair, -1)) if pair else latest
             out.append(Reviewed(e["seq"], e["at"], e["who"], outcome, pair, e["note"], verdict, changed > e["seq"]))
     return tuple(out)
 

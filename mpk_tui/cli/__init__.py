@@ -7,6 +7,7 @@ long sentences of strangers, which a terminal would break so that a part looks l
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib
 import os
 import signal
@@ -27,6 +28,7 @@ COMMANDS = {
     "files": "list what else lies in a folder, or how two folders differ in it; never runs any of it",
     "hashes": "make acquisition hash lists, or hold a folder against some",
     "model-sig": "check an OpenSSF Model Signing file offline, and list what it does not cover",
+    "library": "list reference fingerprints that are kept in a folder",
     "case": "keep a case: artifacts, evidence, answers, verdict",
     "bundle": "build, sign and show evidence bundles",
     "verify": "check a bundle offline, optionally against a local checkpoint",
@@ -35,7 +37,12 @@ COMMANDS = {
     "selftest": "ask this installation questions with known answers",
     "demo": "run a whole case on small checkpoints that come with the package",
     "tui": "open the workbench (also: mpk-tui CASE)",
+    "keymap": "print the workbench's keys as a file to edit, or check one",
 }
+
+
+WORKBENCH_OPTIONS = ("--new", "--read-only", "--keys", "--theme", "--ascii", "--no-mouse")
+"""What may stand first without a command: it is the workbench that is meant."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -61,7 +68,7 @@ def _usage() -> str:
     width = max(map(len, COMMANDS))
     lines = [
         "usage: mpk-tui COMMAND …    (mpk-tui COMMAND --help tells more)",
-        "       mpk-tui [CASE]       the terminal workbench",
+        "       mpk-tui [CASE]       the terminal workbench; with --plain its questions on plain lines",
         "",
         "Offline forensic workbench for the provenance of model checkpoints.",
         "",
@@ -72,6 +79,22 @@ def _usage() -> str:
         "50 case incomplete, 60 linked (with --fail-on linked), 130 interrupted.",
     ]
     return "\n".join(lines)
+
+
+def _ascii_only() -> None:
+    """Print nothing beyond ASCII: signs of ours as words, anything else by its code point."""
+    words = {"…": "...", "–": "-", "·": "-", "×": "x", "→": "->", "“": '"', "”": '"', "’": "'"}
+
+    def spell(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        text = error.object[error.start : error.end]
+        return "".join(words.get(c) or c.encode("ascii", "backslashreplace").decode() for c in text), error.end
+
+    codecs.register_error("mpk-spelled", spell)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="ascii", errors="mpk-spelled")
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
@@ -92,12 +115,16 @@ def main(argv: list[str] | None = None) -> int:
     if args and args[0] == "--version":
         print(f"mpk-tui {__version__}")
         return ExitCode.OK
+    if args and args[0] not in COMMANDS and "--plain" in args:
+        if "--ascii" in args:
+            _ascii_only()
+        args = ["case", "wizard", *(a for a in args if a not in ("--plain", "--ascii"))]
     if args and args[0] in COMMANDS:
         name, rest = args[0], args[1:]
-    elif args and args[0].startswith("-") and args[0] not in ("--new",):
+    elif args and args[0].startswith("-") and args[0].partition("=")[0] not in WORKBENCH_OPTIONS:
         narrate(f"unknown option {args[0]!r}; try mpk-tui --help")
         return ExitCode.USAGE
-    elif args and not os.path.isdir(args[0]):
+    elif args and not args[0].startswith("-") and not os.path.isdir(args[0]):
         narrate(f"no command and no case folder {args[0]!r}; try mpk-tui --help")
         return ExitCode.USAGE
     else:

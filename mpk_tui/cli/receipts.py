@@ -1,19 +1,15 @@
-"""The receipt log as commands use it: which file it is, what it says, and one more line."""
+"""The receipt log as commands name it; `mpk_tui.bundle.receipt_log` reads and writes it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from mpk_tui import __version__
-from mpk_tui.bundle import receipt_log
-from mpk_tui.bundle.outcome import Outcome
-from mpk_tui.bundle.receipts import History, receipt_of
-from mpk_tui.hashtree import sha256
-from mpk_tui.records import replace
+from mpk_tui.bundle.receipt_log import VERIFIER, history
+
+__all__ = ["NAME", "VERIFIER", "default_file", "history", "log_file", "receipt_options"]
 
 NAME = "receipts.jsonl"
-VERIFIER = f"mpk-tui {__version__}"
 
 
 def receipt_options(parser: argparse.ArgumentParser) -> None:
@@ -40,25 +36,3 @@ def default_file() -> Path:
     from mpk_tui.keys.store import default_receipts
 
     return default_receipts()
-
-
-def history(path: Path | None) -> History:
-    """What the log says."""
-    return History() if path is None else receipt_log.load(path)
-
-
-def keep(path: Path | None, outcome: Outcome, known: History, data: bytes, at: int) -> Outcome:
-    """Write down what a verification found; what is odd about the log becomes a notice.
-
-    Args:
-        path: The log, or None.
-        outcome: What was found.
-        known: What the log said before.
-        data: The file that was verified.
-        at: The verifier's clock, milliseconds.
-    """
-    if path is None:
-        return outcome
-    file = sha256(data)
-    why = receipt_log.append(path, lambda number, prev: receipt_of(outcome, file, at, VERIFIER, number, prev))
-    return replace(outcome, notices=(*outcome.notices, *known.notices, *([why] if why else [])))

@@ -30,19 +30,17 @@ receipts.jsonl in your data folder.  A bundle older than one seen before is then
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from mpk_tui.bundle import wording
+from mpk_tui.bundle.checking import FOLDER, WEIGHTS, Request, bundle_id_of, check
 from mpk_tui.bundle.limits import Bounds, bounds
-from mpk_tui.bundle.loading import read_bundle
-from mpk_tui.bundle.outcome import SHOWN, Outcome, Word
-from mpk_tui.bundle.trust import TrustStore, single_key
-from mpk_tui.bundle.verify import Expected, verify
+from mpk_tui.bundle.outcome import Outcome
+from mpk_tui.bundle.trust import TrustStore
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
-from mpk_tui.cli.receipts import history, keep, log_file, receipt_options
-from mpk_tui.errors import CancelledError, LimitError, MpkError, UsageError
-from mpk_tui.records import replace
+from mpk_tui.cli.receipts import log_file, receipt_options
+from mpk_tui.errors import UsageError
+from mpk_tui.keys.whom import Whom
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an earlier bundle of the case, which this one must carry on",
     )  # fmt: skip
     parser.add_argument(
-        "--match", choices=("folder", "weights"), default="folder",
+        "--match", choices=(FOLDER, WEIGHTS), default=FOLDER,
         help="what a checkpoint must match: folder (default), or weights: files are then listed and decide nothing",
     )  # fmt: skip
     parser.add_argument(
@@ -116,35 +114,26 @@ def trust_options(parser: argparse.ArgumentParser, *, key: str = "--key") -> Non
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    store = TrustStore()
-    try:
-        expected = Expected(args.expect_case, _digest(args.expect_bundle))
-        accepted = _bounds(args)
-        store = trust_from(args)
-        outcome = _outcome(args, store, expected, accepted)
-    except CancelledError:
-        raise
-    except MpkError as error:
-        # A wrong option stays a usage error; whatever else kept us from an answer is INTERNAL.
-        if isinstance(error, UsageError) and error.where is None:
-            raise
-        outcome = Outcome(Word.INTERNAL, error.diagnosis())
-    except MemoryError:
-        outcome = Outcome(Word.INTERNAL, "Out of memory; nothing was verified")
-    except OSError as error:
-        outcome = Outcome(Word.INTERNAL, f"{error.filename or args.bundle}: {error.strerror or error}")
-    show(outcome, store, json=args.json, untrusted=args.show_untrusted)
-    return int(outcome.code)
+    found = check(request_from(args), lambda: trust_from(args), progress_bar(), tell=narrate)
+    show(found.outcome, found.store, json=args.json, untrusted=args.show_untrusted)
+    return int(found.outcome.code)
+
+
+def request_from(args: argparse.Namespace) -> Request:
+    """What the arguments ask for.
+
+    Raises:
+        UsageError: An id that is none, or a limit that there is not.
+    """
+    return Request(
+        args.bundle, args.expect_case, _digest(args.expect_bundle), tuple(args.checkpoint), args.match, args.features,
+        args.rerun, tuple(args.earlier), args.attachments, args.show_untrusted, log_file(args), _bounds(args),
+    )  # fmt: skip
 
 
 def trust_from(args: argparse.Namespace) -> TrustStore:
     """The trust store that the arguments name."""
-    from mpk_tui.keys.public import read_halves
-    from mpk_tui.keys.signed_store import believed
-
-    if args.key is not None:
-        return single_key(*read_halves(args.key))
-    return believed(args.trust, allow_stale=getattr(args, "allow_stale_trust", False))
+    return Whom(args.trust, args.key, getattr(args, "allow_stale_trust", False)).store()
 
 
 def show(outcome: Outcome, store: TrustStore, *, json: bool, untrusted: bool) -> None:
@@ -162,69 +151,6 @@ def show(outcome: Outcome, store: TrustStore, *, json: bool, untrusted: bool) ->
     emit(wording.verdict_line(outcome))
 
 
-def _outcome(args: argparse.Namespace, store: TrustStore, expected: Expected, bounds: Bounds) -> Outcome:
-    try:
-        data = read_bundle(args.bundle, bounds)
-    except LimitError as error:
-        return Outcome(Word.LIMIT, error.diagnosis())
-    now = time.time_ns() // 1_000_000
-    log = log_file(args)
-    known = history(log)
-    expected = replace(expected, history=known)
-    if args.attachments is not None:
-        from mpk_tui.bundle.later.attachments import beside
-
-        expected = replace(expected, beside=beside(args.attachments))
-    outcome = verify(data, store, now, expected, bounds)
-    if args.earlier:
-        outcome = _with_earlier(args, outcome, store, now, bounds)
-    if args.checkpoint:
-        outcome = _with_checkpoints(args, outcome)
-    if args.rerun:
-        outcome = _again(args, outcome)
-    return keep(log, outcome, known, data, now)
-
-
-def _again(args: argparse.Namespace, outcome: Outcome) -> Outcome:
-    contents = outcome.shown(untrusted=args.show_untrusted)
-    if contents is None:
-        narrate("the findings were not computed again: the bundle's content is not to be relied on")
-        return outcome
-    from mpk_tui.bundle.local.rerun import rerun
-
-    return rerun(outcome, contents, progress_bar())
-
-
-def _with_earlier(args: argparse.Namespace, outcome: Outcome, store: TrustStore, now: int, bounds: Bounds) -> Outcome:
-    if outcome.verdict not in SHOWN:
-        narrate("the earlier bundles were not compared: this one is not to be relied on")
-        return outcome
-    from mpk_tui.bundle.later.continuity import held_against
-
-    earlier = []
-    for path in args.earlier:
-        try:
-            earlier.append((str(path), verify(read_bundle(path, bounds), store, now, bounds=bounds)))
-        except LimitError as error:
-            earlier.append((str(path), Outcome(Word.LIMIT, error.diagnosis())))
-    return held_against(outcome, earlier)
-
-
-def _with_checkpoints(args: argparse.Namespace, outcome: Outcome) -> Outcome:
-    contents = outcome.shown(untrusted=args.show_untrusted)
-    if contents is None:
-        narrate("the checkpoints were not compared: the bundle's content is not to be relied on")
-        return outcome
-    from mpk_tui.bundle.local.recheck import recheck
-
-    outcome = recheck(outcome, contents, args.checkpoint, progress_bar(), folder=args.match == "folder")
-    if not args.features:
-        return outcome
-    from mpk_tui.bundle.local.featurematch import with_features
-
-    return with_features(outcome, contents, progress_bar())
-
-
 def _bounds(args: argparse.Namespace) -> Bounds:
     chosen: dict[str, int] = {}
     for text in args.limit:
@@ -239,9 +165,6 @@ def _digest(text: str | None) -> bytes | None:
     if text is None:
         return None
     try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise UsageError("--expect-bundle needs 64 hex digits")
-    return digest
+        return bundle_id_of(text)
+    except UsageError:
+        raise UsageError("--expect-bundle needs 64 hex digits") from None

@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import Provider
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from mpk_tui.errors import MpkError
 from mpk_tui.progress import CancelToken, Report
 from mpk_tui.text import clean
-from mpk_tui.tui import keys
-from mpk_tui.tui.jobs import Job, JobEnded, JobProgress, Jobs
-from mpk_tui.tui.safe import SafeLines
+from mpk_tui.tui import glyphs, keys, recent
+from mpk_tui.tui.jobs import Job, JobEnded, JobProgress, Jobs, told_of
+from mpk_tui.tui.safe import GlyphLines, SafeLines, shown
 from mpk_tui.tui.screens import make
-from mpk_tui.tui.session import Gap, Session
+from mpk_tui.tui.settings import Looks, Settings, keep
+from mpk_tui.tui.themes import OPAQUE, OURS, TEXTUAL
 
-FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "screen", "tmux")
+if TYPE_CHECKING:
+    from mpk_tui.tui.session import Gap, Session
 
 
-class Actions(Provider):
-    """The palette: places and the keys of the screen below."""
+def palette() -> type[Provider]:
+    """What the palette finds; imported when it is first opened."""
+    from mpk_tui.tui.palette import Actions
 
-    def _all(self) -> list[tuple[str, str, Callable[[], Any]]]:
-        app = self.app
-        assert isinstance(app, Workbench)
-        out: list[tuple[str, str, Callable[[], Any]]] = [
-            (f"Go to {p.title}", f"g {p.digit}", partial(app.go, p.name)) for p in keys.PLACES
-        ]
-        scopes = getattr(self.screen, "SCOPES", ())
-        for key in keys.keys_for(*scopes, "everywhere"):
-            if key.action not in ("screen.leave", "command_palette"):
-                out.append((key.help.rstrip("."), key.name, partial(app.run_bound, key.action)))
-        return out
-
-    async def discover(self) -> Hits:
-        """Everything, while nothing is typed."""
-        for title, key, call in self._all():
-            yield DiscoveryHit(title, call, help=key)
-
-    async def search(self, query: str) -> Hits:
-        """What fits the words typed."""
-        matcher = self.matcher(query)
-        for title, key, call in self._all():
-            score = matcher.match(title)
-            if score > 0:
-                yield Hit(score, matcher.highlight(title), call, help=key)
+    return Actions
 
 
 class Workbench(App[None]):
@@ -65,36 +46,79 @@ class Workbench(App[None]):
         case: Folder of a case to open, or None for Home.
         new: Begin with the form for a new case.
         read_only: Change nothing, take no lock.
+        looks: Theme, characters, mouse and keys, decided by `settings.gather`.
     """
 
     TITLE = "mpk-tui"
     CSS_PATH = Path(__file__).with_name("workbench.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings("everywhere")]
-    COMMANDS: ClassVar = {Actions}
+    COMMANDS: ClassVar = {palette}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-nav"), (140, "-wide")]  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, case: Path | None = None, *, new: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, case: Path | None = None, *, new: bool = False, read_only: bool = False, looks: Looks | None = None
+    ) -> None:
         super().__init__()
+        self.looks = looks or Looks()
+        glyphs.set_charset(self.looks.charset)
+        keys.use(self.looks.own_keys or {})
+        self.set_keymap(keys.textual_keymap())
         self._first, self._new, self._read_only = case, new, read_only
         self.session: Session | None = None
         self.jobs = Jobs(self)
-        self.unsaid: list[str] = []
-        self._fence = SafeLines()
-        self._grey = NoColor()
-        if self.no_color or os.environ.get("TERM", "") in FEW_COLOURS:
-            self.theme = "ansi-dark"
-        else:
-            self.theme = "textual-dark"
+        self._came_from = ""
+        self.kept: dict[str, Any] = {}  # what screens keep while another one is shown, by the screen's name
+        self.unsaid: list[str] = list(self.looks.notices)
+        self._fence, self._cells, self._grey = SafeLines(), GlyphLines(), NoColor()
+        for theme in OURS:
+            self.register_theme(theme)
+        self._dress("ansi" if self.no_color else self.looks.theme)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The last fence before the terminal stands first here: nothing is painted that could steer it."""
         grey = (self._grey,) if self.no_color else ()
-        return [self._fence, *super().get_line_filters(), *grey]
+        return [self._fence, self._cells, *super().get_line_filters(), *grey]
+
+    # -- looks ------------------------------------------------------------------------------------------------------
+
+    def wear(self, theme: str) -> None:
+        """Change the theme, from now on and for this run."""
+        if self.no_color:
+            self.say("NO_COLOR is set, so there is no theme to choose.")
+            return
+        self.looks = replace(self.looks, theme=theme)
+        self._dress(theme)
+        self.say(f"Theme {theme}. The palette can keep it for the next start.")
+
+    def _dress(self, theme: str) -> None:
+        self.theme = TEXTUAL[theme]
+        self.set_class(theme in OPAQUE, "-opaque")
+
+    def draw_with(self, charset: str) -> None:
+        """Change the repertoire of characters, from now on and for this run."""
+        self.looks = replace(self.looks, charset=charset)
+        glyphs.set_charset(charset)
+        self._cells = GlyphLines()  # strips remember what a filter made of them
+        self.changed()
+        for screen in self.screen_stack:
+            for widget in screen.walk_children():
+                widget.refresh(layout=True)
+        self.say(f"Drawn in {charset} from now on. The palette can keep it for the next start.")
+
+    def keep_looks(self) -> None:
+        """Write theme, characters and mouse into the settings file."""
+        looks = self.looks
+        wishes = Settings(looks.theme, {glyphs.ASCII: True, glyphs.UNICODE: False}.get(looks.charset), looks.mouse)
+        self.attempt(lambda: self.say(f"Kept in {keep(wishes)}"))
 
     def on_mount(self) -> None:
         """Open the case that was named, or Home."""
         if self._first is not None and not self._new:
+            if is_long(self._first):
+                self.push_screen(make("home"))
+                self.call_later(self.open_soon, self._first, read_only=self._read_only)
+                return
             try:
                 self.open_case(self._first, read_only=self._read_only)
             except MpkError as error:
@@ -106,7 +130,8 @@ class Workbench(App[None]):
         self.push_screen(make("home", new=self._new, folder=str(self._first or "")))
 
     def on_unmount(self) -> None:
-        """However it ends, what was typed is entered and the lock released."""
+        """However it ends, what was typed is entered, jobs are stopped and the lock is released."""
+        self.jobs.cancel_all()
         self.close_case()
 
     # -- the case ---------------------------------------------------------------------------------------------------
@@ -117,14 +142,43 @@ class Workbench(App[None]):
         Raises:
             MpkError: It cannot be opened at all; one that somebody else writes opens read-only.
         """
-        session = Session.open(folder, read_only=read_only)
+        self.take_session(read_session(folder, read_only=read_only), folder)
+
+    def take_session(self, session: Session, folder: Path) -> None:
+        """Put a case that was opened in place of the one that is open."""
         self.close_case()
         self.session = session
         self.unsaid += session.notices
+        recent.remember(folder)
+
+    def open_soon(self, folder: Path, *, read_only: bool = False) -> None:
+        """Open a case and show it; a long journal is read by a thread, so that keys and clocks go on meanwhile."""
+        if not is_long(folder):
+            if self.attempt(partial(self.open_case, folder, read_only=read_only)):
+                self.go("case")
+            return
+
+        def show() -> None:
+            self.take_session(opened[0], folder)
+            self.go("case")
+
+        def work() -> None:
+            try:
+                opened.append(read_session(folder, read_only=read_only))
+            except MpkError as error:
+                self.call_later(self.say, error.diagnosis(), bad=True)
+            else:
+                self.call_later(show)
+
+        opened: list[Session] = []
+        self.say(f"Reading the journal of {folder.name}…")
+        Thread(target=work, name="open-case", daemon=True).start()
 
     def close_case(self) -> None:
-        """Enter what was typed, stop jobs, release the lock."""
-        self.jobs.cancel_all()
+        """Enter what was typed, stop the case's jobs and say so, release the lock."""
+        stopped = self.jobs.cancel_case(self._root())
+        if stopped:
+            self.unsaid.append(f"Stopped with their case: {told_of(stopped)}")
         if self.session is not None:
             self.enter_typed()
             self.session.close()
@@ -160,7 +214,7 @@ class Workbench(App[None]):
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """A line above the keys, or a toast over a dialog; never markup.  A fault says so in words and stays longer."""
-        line = ("! " if bad else "") + clean(text, 600)
+        line = ("! " if bad else "") + shown(text, 600)
         seconds = 20.0 if bad else 6.0
         hear = getattr(self.screen, "hear", None)
         if hear is not None and self.screen.is_mounted:
@@ -177,12 +231,28 @@ class Workbench(App[None]):
             self.say("Open or begin a case first.")
             return
         self.enter_typed()
+        if name == "jobs":
+            self._came_from = getattr(self.screen, "NAME", "")
         self.switch_screen(make(name, **where))
+
+    def go_back(self) -> None:
+        """From the list of jobs to where one came from."""
+        name = self._came_from or ("case" if self.session is not None else "home")
+        known = next((p for p in keys.PLACES if p.name == name), None)
+        self.go("home" if known is None or (known.needs_case and self.session is None) else name)
+
+    def action_jobs(self) -> None:
+        """The list of jobs, and back."""
+        if getattr(self.screen, "NAME", "") == "jobs":
+            self.go_back()
+        elif hasattr(self.screen, "NAME"):
+            self.go("jobs")
 
     def jump(self, gap: Gap) -> None:
         """To where a gap can be closed."""
         if self.session is not None:
             self.session.look_at(gap.pair)
+            self.session.aim = gap
             question = self.session.question_of(gap)
             self.go(gap.step, **({"question": question} if question else {}))
 
@@ -194,25 +264,31 @@ class Workbench(App[None]):
     def action_help(self) -> None:
         """Keys and rules."""
         if type(self.screen).__name__ != "Page":
-            self.push_screen(make("help", scopes=getattr(self.screen, "SCOPES", ())))
+            screen = self.screen
+            self.push_screen(make("help", scopes=getattr(screen, "SCOPES", ()), screen=getattr(screen, "NAME", "")))
 
     async def run_bound(self, action: str) -> None:
         """Run an action as its key would, from the palette."""
         await self.run_action(action if hasattr(self, f"action_{action}") else f"screen.{action}")
 
+    _warned_of: Sequence[int] = ()
+
     def action_leave_app(self) -> None:
-        """Quit; a live job is named first and needs a second key."""
-        live = self.jobs.live
-        if live and not all(j.token.cancelled for j in live):
-            self.jobs.cancel_all()
-            self.say("Jobs are being stopped; press ^q again to close.")
+        """Quit; a live job is named first and needs a second key.  It runs on until then."""
+        live = [j for j in self.jobs.live if not j.token.cancelled]
+        names = [j.number for j in live]
+        if live and self._warned_of != names:
+            self._warned_of = names
+            titles = ", ".join(j.title for j in live[:3]) + (f" and {len(live) - 3} more" if len(live) > 3 else "")
+            self.say(f"Under way: {titles}. {keys.name_of('everywhere', 'quit')} again stops that and closes.")
             return
         self.close_down()
 
     def close_down(self) -> None:
         """Leave at once and in order: typed text entered, jobs stopped, terminal restored."""
+        stopped = self.jobs.cancel_all()
         self.close_case()
-        self.exit()
+        self.exit(message=Text(clean(f"Stopped: {told_of(stopped)}", 600)) if stopped else None)
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
@@ -223,10 +299,20 @@ class Workbench(App[None]):
         title: str,
         work: Callable[[Report, CancelToken], Any],
         finish: Callable[[Any], None],
+        paths: Iterable[Path] = (),
     ) -> Job:
-        """Run work in a thread; ``finish`` journals its result here, on the interface's thread."""
-        job = self.jobs.start(what, subject, title, work, finish, self._root())
-        self._show_jobs()
+        """Run work in a thread; ``finish`` journals its result here, on the interface's thread.
+
+        Args:
+            what: Kind of job.
+            subject: What it is for; the same work is not started twice.
+            title: For people.
+            work: For the thread; it touches no widget.
+            finish: For this thread, with the result.
+            paths: What it reads at length; one that names nothing is light and waits for no other.
+        """
+        job = self.jobs.start(what, subject, title, work, finish, self._root(), paths)
+        self.show_jobs()
         return job
 
     def _root(self) -> str:
@@ -235,22 +321,23 @@ class Workbench(App[None]):
     @on(JobProgress)
     def _progress(self, message: JobProgress) -> None:
         if self.jobs.progressed(message) is not None:
-            self._show_jobs()
+            self.show_jobs()
 
     @on(JobEnded)
     def _ended(self, message: JobEnded) -> None:
         job = self.jobs.ended(message)
         if job is None:
             return
-        if message.state == "done" and job.root == self._root():
+        if message.state == "done" and job.root in ("", self._root()):
             if not self.attempt(partial(job.finish, message.result)):
                 job.state, job.error = "failed", "its result could not be journalled"
             self.changed()
         elif job.error:
             self.say(f"{job.title}: {job.error}", bad=True)
-        self._show_jobs()
+        self.show_jobs()
 
-    def _show_jobs(self) -> None:
+    def show_jobs(self) -> None:
+        """Let every screen show how the jobs stand."""
         for screen in self.screen_stack:
             show = getattr(screen, "show_jobs", None)
             if show is not None and screen.is_mounted:
@@ -270,6 +357,31 @@ class Workbench(App[None]):
         self.bell()
         self._exit_renderables.append(Text(fault_report(self._exception)))
         self._close_messages_no_wait()
+
+
+AT_ONCE = 256 << 10
+"""Bytes of a journal, some 500 entries, that are read between two keys."""
+
+
+def is_long(folder: Path) -> bool:
+    """Whether reading a case takes longer than a key may wait."""
+    from mpk_tui.case.store import JOURNAL  # as above
+
+    try:
+        return (folder / JOURNAL).stat().st_size > AT_ONCE
+    except OSError:
+        return False  # opening it says what is wrong
+
+
+def read_session(folder: Path, *, read_only: bool = False) -> Session:
+    """Open a case, from whichever thread.
+
+    Raises:
+        MpkError: It cannot be opened at all.
+    """
+    from mpk_tui.tui.session import Session  # not before: Home is drawn without it
+
+    return Session.open(folder, read_only=read_only)
 
 
 def fault_report(error: BaseException | None) -> str:

@@ -62,6 +62,6 @@ class Drafts:
         if self._path is None:
             return
         if self._texts:
-            write_file(self._path, json.dumps(self._texts).encode("utf-8", "surrogatepass"))
+            write_file(self._path, json.dumps(self._texts).encode("utf-8", "surrogatepass"), mode=0o600)
         else:
             self._path.unlink(missing_ok=True)

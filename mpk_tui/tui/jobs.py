@@ -1,24 +1,36 @@
 """Long work in threads: the thread touches no widget, it posts messages that carry the job's number.
 
-Every job has a cancel token which the core polls between chunks.  The last progress is always sent, and every job
-ends with exactly one `JobEnded`.
+Every job has a token by which it is paused and stopped; the core polls it between chunks.  What holds the interpreter
+for long runs in a process of its own below the thread (`mpk_tui.case.measuring`).  The last progress is always sent,
+and every job ends with exactly one `JobEnded`.  Which jobs run side by side is decided in `mpk_tui.tui.lanes`.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
 from textual.message import Message
 
+from mpk_tui.apart import places
 from mpk_tui.errors import CancelledError, MpkError
-from mpk_tui.progress import CancelToken, Progress, Report
+from mpk_tui.progress import CancelToken, Progress, Report, without_pauses
 from mpk_tui.text import size
+from mpk_tui.tui.lanes import devices_of, waits_for
 
-QUEUED, RUNNING, DONE, FAILED, STOPPED = "queued", "running", "done", "failed", "stopped"
+QUEUED, RUNNING, PAUSED, DONE, FAILED, STOPPED = "queued", "running", "paused", "done", "failed", "stopped"
+WORDS = {QUEUED: "waiting"}
+CASELESS = frozenset({"verify", "endorse", "report", "library"})
+"""Jobs that belong to no case: their result counts whichever is open."""
+RESUMABLE = frozenset({"fingerprint"})
+MOST_KEPT = 200
+"""Ended jobs that the list remembers."""
 
 
 @dataclass
@@ -27,12 +39,15 @@ class Job:
 
     Attributes:
         number: Unique in this run of the program.
-        what: ``fingerprint`` or ``compare``.
-        subject: The artifact or pair it is for.
+        what: ``fingerprint``, ``compare``, ``verify`` and so on.
+        subject: The artifact, pair or file it is for.
         title: For people; untrusted text.
         work: Runs in a thread.
         finish: Runs on the interface's thread with the result; journals it.
         root: Folder of the case it belongs to, or empty; a result is never journalled into another case.
+        devices: Drives that it reads at length, by device number; none for a light job.
+        begun: Its thread was started.
+        waiting: Why it waits, in a few words.
     """
 
     number: int
@@ -42,42 +57,72 @@ class Job:
     work: Callable[[Report, CancelToken], Any]
     finish: Callable[[Any], None]
     root: str = ""
+    devices: frozenset[int] = frozenset()
     token: CancelToken = field(default_factory=CancelToken)
     state: str = QUEUED
     progress: Progress | None = None
     error: str = ""
     started: float = 0.0
+    begun: bool = False
+    waiting: str = ""
 
     @property
     def live(self) -> bool:
         """Whether it may still produce something."""
-        return self.state in (QUEUED, RUNNING)
+        return self.state in (QUEUED, RUNNING, PAUSED)
+
+    @property
+    def word(self) -> str:
+        """Its state in a word."""
+        return "stopping" if self.live and self.token.cancelled else WORDS.get(self.state, self.state)
 
     def line(self) -> str:
-        """One line for people: amount, rate and what is left."""
-        if self.state == QUEUED:
-            return "waiting for its turn"
+        """One line for people: amount, rate and what is left, or why there is none."""
         if self.state == FAILED:
             return f"failed: {self.error}"
         if self.state == STOPPED:
-            return "stopped on request; nothing was kept"
-        p = self.progress
+            kept = "; hashes of finished files are kept" if self.what in RESUMABLE and self.begun else ""
+            return f"stopped on request; nothing was recorded{kept}"
         if self.state == DONE:
             return "done"
-        if p is None:
-            return "reading headers…"
-        return amount(p) + (" · stopping…" if self.token.cancelled else "")
+        if self.token.cancelled:
+            return "stopping…"
+        if self.state == QUEUED:
+            return self.waiting or "waiting for its turn"
+        p = self.progress
+        if self.state == PAUSED:
+            return f"paused{f' at {share(p)}' if p is not None else ''}"
+        return "reading headers…" if p is None else amount(p)
+
+
+def share(p: Progress) -> str:
+    """How much is done, without a rate."""
+    return f"{size(p.done)} of {size(p.total)}" if p.unit == "bytes" else f"{p.done} of {p.total}"
+
+
+def lasting(seconds: float) -> str:
+    """A span of time in words, as exact as an estimate can be."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def amount(p: Progress) -> str:
     """Progress in words: bytes, rate and estimate, or steps."""
-    share = f"{p.done * 100 // p.total:3d} % " if p.total else ""
+    percent = f"{p.done * 100 // p.total:3d} % " if p.total else ""
+    text = f"{p.stage} {percent}{share(p)}"
     if p.unit == "bytes":
-        text = f"{p.stage} {share}{size(p.done)} of {size(p.total)}, {size(int(p.rate))}/s"
-    else:
-        text = f"{p.stage} {share}{p.done} of {p.total}"
+        text += f", {size(int(p.rate))}/s"
     left = p.remaining
-    return f"{text}, {left:.0f} s left" if left is not None and p.done < p.total else text
+    return f"{text}, {lasting(left)} left" if left is not None and p.done < p.total else text
+
+
+def told_of(stopped: Sequence[Job]) -> str:
+    """Titles of jobs that were stopped, and what of them is not lost."""
+    kept = any(j.what in RESUMABLE for j in stopped)
+    titles = ", ".join(j.title for j in stopped)
+    return f"{titles}.{' Files that were hashed to their end need not be hashed again.' if kept else ''}"
 
 
 class JobProgress(Message):
@@ -97,7 +142,7 @@ class JobEnded(Message):
 
 
 class Jobs:
-    """One job at a time, the rest in line: two readers on one disk only slow each other down."""
+    """All jobs of this run, in order of their start."""
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
@@ -112,14 +157,27 @@ class Jobs:
         work: Callable[[Report, CancelToken], Any],
         finish: Callable[[Any], None],
         root: str = "",
+        paths: Iterable[Path] = (),
     ) -> Job:
-        """Put work in line and start it when its turn comes; the same work is not queued twice."""
+        """Put work in line and start it when its turn comes; the same work is not queued twice.
+
+        Args:
+            what: Kind of job.
+            subject: What it is for; with ``what`` it tells jobs apart.
+            title: For people.
+            work: For the thread.
+            finish: For the interface, with the result.
+            root: Folder of the case.
+            paths: What it reads at length; a job that names nothing is light.
+        """
         running = self.find(what, subject)
         if running is not None and running.live and not running.token.cancelled:
             return running
         self._numbers += 1
-        job = Job(self._numbers, what, subject, title, work, finish, root)
+        where = "" if what in CASELESS else root
+        job = Job(self._numbers, what, subject, title, work, finish, where, devices_of(what, paths))
         self.all[job.number] = job
+        self._forget()
         self._next()
         return job
 
@@ -137,14 +195,58 @@ class Jobs:
 
     def cancel(self, job: Job) -> None:
         """Ask a job to stop; a waiting one never starts."""
+        if not job.live:
+            return
         job.token.cancel()
-        if job.state == QUEUED:
+        if not job.begun:
             job.state = STOPPED
+            self._next()
 
-    def cancel_all(self) -> None:
-        """Ask everything to stop, before leaving."""
-        for job in self.live:
+    def cancel_all(self) -> list[Job]:
+        """Ask everything to stop; what was asked."""
+        asked = [j for j in self.live if not j.token.cancelled]
+        for job in asked:
             self.cancel(job)
+        return asked
+
+    def cancel_case(self, root: str) -> list[Job]:
+        """Ask the jobs of a case to stop; which."""
+        asked = [j for j in self.live if j.root == root and root and not j.token.cancelled]
+        for job in asked:
+            self.cancel(job)
+        return asked
+
+    def pause(self, job: Job) -> None:
+        """Let a job stand still; another may have its place meanwhile."""
+        if job.state in (QUEUED, RUNNING) and not job.token.cancelled:
+            job.state = PAUSED
+            job.token.pause()
+            self._next()
+
+    def resume(self, job: Job) -> None:
+        """Let it go on, when its turn comes."""
+        if job.state == PAUSED:
+            job.state = QUEUED
+            self._next()
+
+    def turn(self, job: Job) -> None:
+        """Pause what runs or waits, resume what is paused."""
+        self.resume(job) if job.state == PAUSED else self.pause(job)
+
+    def turn_all(self) -> bool:
+        """Pause all, or resume all if all are paused; whether they are paused now."""
+        live = self.live
+        pausing = any(j.state != PAUSED for j in live)
+        for job in live if pausing else [j for j in live if j.state == PAUSED]:
+            self.pause(job) if pausing else self.resume(job)
+        return pausing
+
+    def clear(self) -> int:
+        """Forget the jobs that are over; how many."""
+        over = [n for n, j in self.all.items() if not j.live]
+        for number in over:
+            del self.all[number]
+        return len(over)
 
     def progressed(self, message: JobProgress) -> Job | None:
         """Take a progress message; None if the job is over already."""
@@ -164,22 +266,40 @@ class Jobs:
         return job
 
     def _next(self) -> None:
-        if any(j.state == RUNNING for j in self.all.values()):
-            return
-        for job in self.all.values():
-            if job.state == QUEUED:
-                job.state, job.started = RUNNING, time.monotonic()
-                self._app.run_worker(lambda job=job: self._run(job), thread=True, exit_on_error=False, group="jobs")
-                return
+        """Start or resume what may run now, first come first served, and say of the rest what it waits for."""
+        for job in [j for j in self.all.values() if j.state == QUEUED]:
+            running = [j for j in self.all.values() if j.state == RUNNING]
+            blocking, why = waits_for(job, running)
+            if blocking:
+                several = "s" if len(blocking) > 1 else ""
+                job.waiting = f"waits for job{several} {', '.join(map(str, blocking))}: {why}"
+                continue
+            job.state, job.waiting = RUNNING, ""
+            if job.begun:
+                job.token.resume()
+                continue
+            job.begun, job.started = True, time.monotonic()
+            job.token.resume()  # it may have been paused before its turn came
+            # A daemon: a library's call that cannot be interrupted must not hold the process when it is left.
+            threading.Thread(target=self._run, args=(job,), name=f"job-{job.number}", daemon=True).start()
+
+    def _forget(self) -> None:
+        over = [n for n, j in self.all.items() if not j.live]
+        for number in over[: max(0, len(over) - MOST_KEPT)]:
+            del self.all[number]
+
+    def _post(self, message: Message) -> None:
+        with suppress(RuntimeError):  # the app is gone, and its loop with it
+            self._app.post_message(message)
 
     def _run(self, job: Job) -> None:
         """In the thread."""
 
         def report(p: Progress) -> None:
-            self._app.post_message(JobProgress(job.number, p))
+            self._post(JobProgress(job.number, p))
 
         try:
-            result = job.work(report, job.token)
+            result = job.work(without_pauses(report, job.token), job.token)
             end = JobEnded(job.number, DONE, result)
         except CancelledError:
             end = JobEnded(job.number, STOPPED)
@@ -191,6 +311,7 @@ class Jobs:
             place = f"{error.filename}: " if error.filename else ""
             end = JobEnded(job.number, FAILED, error=f"{place}{error.strerror or error}")
         except Exception as error:
-            # A fault of ours must end the job with a sentence, not the session with the examiner's work open.
-            end = JobEnded(job.number, FAILED, error=f"internal fault ({type(error).__name__}: {error}); please report")
-        self._app.post_message(end)
+            # A fault of ours must end the job with a sentence, not the session with the examiner's work open; places
+            # only, for the message of a foreign exception may quote what was typed.
+            end = JobEnded(job.number, FAILED, error=f"internal fault ({places(error)}); please report")
+        self._post(end)

@@ -1,7 +1,8 @@
 """Two fences between untrusted text and the terminal.
 
 The first stands where text enters a widget: `plain` and `prose` return `Content`, which is never parsed as markup.
-The second is a line filter over every rendered segment, for what a widget (an input field, say) shows by itself.
+The second is a line filter over every rendered segment, for what a widget (an input field, say) shows by itself.  A
+third filter leaves no character that the terminal cannot draw.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from textual.content import Content
 from textual.filter import LineFilter
 
 from mpk_tui.text import clean, clean_lines
+from mpk_tui.tui import glyphs
 
 # Controls (C0 without nothing, DEL, C1), bidi marks, embeddings and isolates, zero width, line separators, BOM, tags.
 _STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+
+
+def shown(text: str, limit: int = 400) -> str:
+    """Untrusted text as one line of the characters that the terminal can show; for pictures, never for records."""
+    return glyphs.spelled(clean(text, limit))
 
 
 def plain(text: str, limit: int = 400, style: str = "") -> Content:
@@ -29,12 +36,13 @@ def plain(text: str, limit: int = 400, style: str = "") -> Content:
         limit: Longest text shown, in characters.
         style: A style of ours, e.g. ``bold``.
     """
-    return Content.styled(clean(text, limit), style) if style else Content(clean(text, limit))
+    line = shown(text, limit)
+    return Content.styled(line, style) if style else Content(line)
 
 
 def prose(text: str, limit: int = 20_000) -> Content:
     """Untrusted text as paragraphs."""
-    return Content(clean_lines(text, limit))
+    return Content(glyphs.spelled(clean_lines(text, limit)))
 
 
 class SafeLines(LineFilter):
@@ -48,3 +56,13 @@ class SafeLines(LineFilter):
             Segment(_STEERING.sub("?", text) if not control else text, style, control)
             for text, style, control in segments
         ]
+
+
+class GlyphLines(LineFilter):
+    """Replaces, in what is about to be painted, every character beyond the repertoire in force; widths stay."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments in the repertoire in force."""
+        if glyphs.charset() == glyphs.UNICODE or all(text.isascii() for text, _, _ in segments):
+            return segments
+        return [Segment(glyphs.fit(text) if not control else text, style, control) for text, style, control in segments]

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from textual.content import Content
 
+from mpk_tui.case.custody import ACTS, in_words
 from mpk_tui.case.journal import Entry
 from mpk_tui.constitution.answers import Evidence
 from mpk_tui.constitution.norm import Item, Norm
-from mpk_tui.text import clean
-from mpk_tui.tui.tables import tables
+from mpk_tui.tui import keys
+from mpk_tui.tui.safe import shown
+from mpk_tui.tui.tables import identity_table, tables
 
-ANSWERS = (("met", "met (m)"), ("not-met", "not met (n)"), ("undetermined", "undetermined (u)"))
-KINDS = (
-    ("a", "(a) official documentation"),
-    ("b", "(b) checkpoint verification"),
-    ("c", "(c) peer-reviewed analysis"),
-    ("context", "context"),
-    ("denial", "author's denial"),
-)
+CARRIES = {
+    "a": "It can carry a condition by itself: the releasing organisation names parent and method. It is the only kind "
+    "that documents a direction. Not enough: a model card of somebody else, a blog, a leaderboard, a name.",
+    "b": "It can carry a condition by itself, and stands against an author's denial: hashes, a layer-by-layer "
+    "comparison, or a derivation script that can be repeated. It needs the file with the record. Not enough: "
+    "similarity of weights as a score.",
+    "c": "It can carry a condition by itself: analysis by others that was published after peer review. It gives way "
+    "to an author's denial. Not enough: a preprint, a forum, a thread.",
+    "context": "It never carries a label, alone or together with other context: names, architecture, tokenizer, "
+    "configuration, benchmark scores, folklore.",
+    "denial": "The author says that there is no such relation. It is respected, so that the pair is independent, "
+    "unless checkpoint verification (b) contradicts it.",
+}
+"""What an item of a kind can and cannot carry."""
 FACTS = (
     ("title", "Title"),
     ("examiner", "Examiner"),
@@ -31,9 +39,8 @@ FACTS = (
     ("authority", "Authority"),
     ("purpose", "Purpose"),
 )
-CUSTODY = (
-    ("intake", "intake"), ("transfer", "transfer"), ("seal_check", "seal checked"), ("mount", "mounted read-only"),
-)  # fmt: skip
+ANSWER_ROWS = {"met": "answer_met", "not-met": "answer_not_met", "undetermined": "answer_undetermined"}
+"""Rows of the key map that give the answers."""
 _SHORT = {"met": "met", "not-met": "not met", "undetermined": "undet.", None: "–"}
 
 
@@ -75,6 +82,22 @@ class Proposal:
     basis: str = ""
 
 
+def answers() -> tuple[tuple[str, str], ...]:
+    """The answers, each with the key that gives it."""
+    return tuple((id, f"{words(id)} ({keys.name_of('question', row)})") for id, row in ANSWER_ROWS.items())
+
+
+def answer_keys() -> str:
+    """The keys that answer, for a sentence: ``m, n or u``."""
+    *first, last = (keys.name_of("question", row) for row in ANSWER_ROWS.values())
+    return f"{', '.join(first)} or {last}"
+
+
+def origin(item: Evidence) -> str:
+    """Where an item comes from, for a list: items of one comparison are told apart by their place in it."""
+    return f"comparison: {item.locator}" if item.record and item.locator else item.source
+
+
 def question(item: Item, version: Norm) -> Question:
     """A question of the norm as shown."""
     number = item.id.upper()
@@ -101,25 +124,38 @@ def bears(item: Evidence) -> str:
     return ", ".join([*item.supports, *against]) or "–"
 
 
-def question_text(q: Question, given: Sequence[Content], proposal: Proposal, numbers: Sequence[str]) -> Content:
-    """Everything to read before answering; what was given beside the answer stands below the question."""
+def question_text(
+    q: Question, given: Sequence[Content], proposal: Proposal, numbers: Sequence[str], *, take: str = ""
+) -> Content:
+    """Everything to read before answering; what was given beside the answer stands below the question.
+
+    Args:
+        q: The question.
+        given: Contradictions, hops and the like.
+        proposal: Of the tool.
+        numbers: Behind the proposal.
+        take: The key that takes the proposal over, or empty where none does.
+    """
     parts: list[Content] = [
-        Content.styled(clean(f"{q.number} {q.title}"), "bold"),
-        Content(clean(q.text, 2000)),
+        Content.styled(shown(f"{q.number} {q.title}"), "bold"),
+        Content(shown(q.text, 2000)),
         *given,
     ]
     if proposal.answer:
-        basis = f" ({clean(proposal.basis)})" if proposal.basis else ""
+        basis = f" ({shown(proposal.basis)})" if proposal.basis else ""
         parts.append(
             Content.assemble(
-                ("The tool proposes: ", "bold"), f"{words(proposal.answer)}{basis}. ", clean(proposal.reason, 1200)
+                ("The tool proposes: ", "bold"),
+                f"{words(proposal.answer)}{basis}. ",
+                shown(proposal.reason, 1200),
+                (f" ({take} takes it over)" if take else "", "bold"),
             )
         )
     else:
-        parts.append(Content.assemble(("The tool proposes nothing. ", "bold"), clean(proposal.reason, 1200)))
-    parts += [Content(clean(f"  · {n}", 600)) for n in numbers]
-    parts.append(Content.assemble(("Counts: ", "bold"), clean(q.counts, 1200)))
-    parts.append(Content.assemble(("Does not count: ", "bold"), clean(q.not_counts, 1200)))
+        parts.append(Content.assemble(("The tool proposes nothing. ", "bold"), shown(proposal.reason, 1200)))
+    parts += [Content(shown(f"  · {n}", 600)) for n in numbers]
+    parts.append(Content.assemble(("Counts: ", "bold"), shown(q.counts, 1200)))
+    parts.append(Content.assemble(("Does not count: ", "bold"), shown(q.not_counts, 1200)))
     if q.serves:
         parts.append(Content.assemble(("Can serve: ", "bold"), q.serves))
     return Content("\n").join(parts)
@@ -145,7 +181,8 @@ def evidence_lines(item: Evidence) -> list[str]:
 
 def evidence_rules(version: Norm) -> list[str]:
     """Kinds of evidence and what never counts, from the norm."""
-    rows = [f"{kind(e['kind'])} {e['title']}: {e['what']}" for e in version.data["evidence"]]
+    named = [(f"({e['kind']}) " if e["admissible"] else "", e) for e in version.data["evidence"]]
+    rows = [f"{letter}{e['title']}: {e['what']}" for letter, e in named]
     return [*rows, f"Never enough, by itself or together: {', '.join(version.data['never_counts'])}."]
 
 
@@ -178,7 +215,7 @@ def numbers(record: dict[str, Any], question_id: str) -> list[str]:
         return []
     shown = tables(record)
     tests = [t.title for t, made in zip(shown, record["tests"], strict=False) if made["ran"]]
-    identity = shown[len(record["tests"])].title
+    identity = identity_table(record).title
     out = [f"finding {record['finding']}"]
     if question_id in ("c4", "3.1", "3.7"):
         out.append(identity)
@@ -202,11 +239,37 @@ def entry_line(entry: Entry, undone: frozenset[int]) -> str:
         text = f"{p.get('pair')} {p['item'].get('id')} {kind(str(p['item'].get('kind')))} {p['item'].get('source')}"
     elif entry.act in ("undo", "redo"):
         text = f"entry {p.get('seq')}"
-    elif entry.note:
+    elif entry.act == "rationale":
+        text = f"{p.get('pair')}: {p.get('text')}"
+    elif entry.act == "known_gaps":
+        text = f"{p.get('pair')}: {', '.join(str(g) for g in p.get('gaps') or ()) or 'none'}"
+    elif entry.act == "analyse":
+        text = f"{p.get('pair')}: {p.get('finding')}"
+    elif entry.act == "hash_after":
+        text = f"{p.get('id')}: {'unchanged' if entry.result == 'same' else 'CHANGED'}"
+    elif entry.act == "review":
+        text = f"{p.get('pair') or 'the whole case'}: {p.get('outcome')}{f', {entry.note}' if entry.note else ''}"
+    elif entry.note and entry.act not in ACTS:
         text = entry.note
     else:
-        text = ", ".join(f"{k} {plain_value(v)}" for k, v in p.items())
+        text = _named(entry)
     return f"(taken back) {text}" if entry.seq in undone else text
+
+
+def _named(entry: Entry) -> str:
+    """An act by what it names: the artifact first, no field that is empty."""
+    p = {k: v for k, v in entry.params.items() if v not in ("", None, [], {})}
+    if entry.act in ACTS:
+        return f"{p.pop('id', 'all')}: {in_words({k: plain_value(v) for k, v in p.items()}, entry.note)}"
+    if entry.act == "open":
+        facts = p.get("facts")
+        return f"{p.get('id')} {facts.get('title', '') if isinstance(facts, Mapping) else ''}"
+    if entry.act == "artifact":
+        return f"{p.get('id')}, {p.get('role')}: {p.get('label')}"
+    if entry.act == "attach":
+        return f"{p.get('name')}, {p.get('size')} bytes"
+    first = f"{plain_value(p.pop('id'))}: " if "id" in p else ""
+    return first + ", ".join(f"{k} {plain_value(v)}" for k, v in p.items())
 
 
 def entry_fields(entry: Entry) -> list[tuple[str, str]]:

@@ -351,7 +351,7 @@ def test_the_command_remembers(
 def test_an_older_bundle_is_old_at_every_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What verify calls REPLAY, an export and the workbench must not call VALID."""
     from mpk_tui.progress import CancelToken, silent
-    from mpk_tui.tui.screens.verify import check
+    from mpk_tui.tui.verifying import checking, request_of
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     key_files(tmp_path, anna=ANNA)
@@ -360,11 +360,12 @@ def test_an_older_bundle_is_old_at_every_door(tmp_path: Path, monkeypatch: pytes
     old, key = str(tmp_path / "1.mpkb"), str(tmp_path / "anna.pub.pem")
 
     def doors(name: str) -> list[object]:
-        values = {"bundle": old, "trust": "", "key": key, "checkpoint": ""}
+        rest = dict.fromkeys(("trust", "case", "id"), "")
+        request, whom = request_of({"bundle": old, "key": key, "stale": "no", "receipt": "yes", **rest})
         return [
             main(["bundle", "show", old, "--key", key]),
             main(["report", old, "--key", key, "-o", str(tmp_path / f"{name}.cdx.json")]),
-            check(values)(silent, CancelToken()).verdict,
+            checking(request, whom)(silent, CancelToken()).outcome.verdict,
         ]
 
     assert doors("before") == [0, 0, Word.VALID]

@@ -17,3 +17,9 @@ def _short_naps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_wait, "SLEEP_GRANULARITY", 1 / 100, raising=False)
     monkeypatch.setattr(_wait, "SLEEP_IDLE", 1 / 2000, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Cases opened by tests are remembered in a folder of theirs."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))

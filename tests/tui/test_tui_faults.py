@@ -67,7 +67,7 @@ def test_dumb_terminal_names_the_wizard(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["tui"]) == 2
-    assert "mpk-tui case wizard" in capsys.readouterr().err
+    assert "mpk-tui --plain CASE" in capsys.readouterr().err
 
 
 def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:

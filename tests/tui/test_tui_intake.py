@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 from tiny_models import checkpoint, weights
-from tui_driver import SMALL, WIDE, drive, keys, paste, picture, until
+from tui_driver import SMALL, WIDE, drive, keys, paste, picture, settled, until
 
 from mpk_tui.case import create_case, open_case
 from mpk_tui.tui.app import Workbench
@@ -33,6 +33,7 @@ async def fill(pilot: Pilot[Any], **values: str) -> None:
         if name in values:
             await paste(pilot, values[name])
     await keys(pilot, "ctrl+s")
+    await settled(pilot)
 
 
 def shown(app: Workbench) -> str:
@@ -53,6 +54,7 @@ def test_of_several_models_one_is_named(case: Path, tmp_path: Path, size: tuple[
         assert "Type the name of the one that is meant under Model" in said
         app.screen.query_one("#f-model", Input).value = "two.safetensors"  # the form stayed open, with what was typed
         await keys(pilot, "ctrl+s")
+        await settled(pilot)
         assert app.session is not None
         assert [a.model for a in app.session.artifacts] == ["two.safetensors"]
         assert "Model: two.safetensors, one of several in the folder" in shown(app)
@@ -70,6 +72,7 @@ def test_partial_evidence_is_accepted_on_request_and_marked(case: Path, tmp_path
         assert "shard 2 of 2 is missing" in shown(app)
         app.screen.query_one("#f-parts", Choice).value = "partial"
         await keys(pilot, "ctrl+s")
+        await settled(pilot)
         assert "partial: m" in shown(app)
         assert "PARTIAL: parts may be missing; no exclusion can be established" in shown(app)
         await keys(pilot, "g", "3", "f")

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 from tiny_models import checkpoint, weights
-from tui_driver import NARROW, SMALL, drive, keys, paste, picture, until
+from tui_driver import NARROW, SMALL, drive, keys, paste, picture, settled, until
 
+from mpk_tui.bundle import from_case
+from mpk_tui.bundle.toolfacts import tool_facts
 from mpk_tui.bundle.trust import single_key
 from mpk_tui.bundle.verify import verify
 from mpk_tui.case import actions, artifacts, create_case, open_case
+from mpk_tui.errors import UsageError
 from mpk_tui.keys import private, public
 from mpk_tui.keys.passphrase import Passphrase
 from mpk_tui.tui.app import Workbench
@@ -62,32 +65,23 @@ def test_signs_and_verifies(case: Path, key: Path, tmp_path: Path) -> None:
         app.screen.query_one("#f-passphrase", Input).focus()
         await paste(pilot, "wrong")
         await keys(pilot, "enter")
+        await settled(pilot)
         assert "! " in picture(app)
         assert not out.exists()
-        app.screen.query_one("#f-passphrase", Input).value = ""
+        assert app.screen.query_one("#f-passphrase", Input).value == ""  # what was typed in secret does not stay
         await paste(pilot, SECRET)
         assert SECRET not in picture(app)
         await keys(pilot, "enter")
-        await until(pilot, lambda: not app.jobs.live)
-        await pilot.pause()
-        assert "Signed and written" in picture(app)
-        await keys(pilot, "s")
-        assert "Sign bundle 1 of case T-1 Test" in picture(app)
-        await keys(pilot, "escape")
-
-        await keys(pilot, "g", "v", "o")
-        await paste(pilot, str(out))
-        app.screen.query_one("#f-key", Input).value = str(private.public_path(key))
-        app.screen.query_one("#f-checkpoint", Input).value = str(tmp_path / "base")
-        await keys(pilot, "ctrl+s")
+        await settled(pilot)
         await until(pilot, lambda: not app.jobs.live)
         await pilot.pause()
         shown = picture(app)
-        assert " VALID: " in shown
-        assert "does not endorse the conclusion" in shown.replace("\n ", " ")
-        assert "trusted: the given key (signs as 'Kim', role analyst)" in shown
-        await keys(pilot, "end")
-        assert "tensors: 21 same, 0 changed, 0 missing, 0 extra" in picture(app)
+        assert "Bundle id" in shown
+        assert "mpk-tui verify out.mpkb --key KEY.pub.pem" in shown
+        await keys(pilot, "escape")
+        await keys(pilot, "s")
+        assert "Sign bundle 1 of case T-1 Test" in picture(app)
+        await keys(pilot, "escape")
 
     drive(app, script, SMALL)
     outcome = verify(
@@ -123,7 +117,7 @@ def test_verify_of_altered_and_foreign_files(tmp_path: Path) -> None:
         await keys(pilot, "v", "o", "ctrl+s")
         assert "type the path of a bundle" in picture(app)
         await keys(pilot, "escape")
-        for name, word in (("junk.mpkb", "MALFORMED: "), ("nowhere", "Not verified:")):
+        for name, word in (("junk.mpkb", "MALFORMED: "), ("nowhere", "INTERNAL:")):
             await keys(pilot, "g", "v", "o")
             await paste(pilot, str(tmp_path / name))
             await keys(pilot, "ctrl+s")
@@ -132,3 +126,61 @@ def test_verify_of_altered_and_foreign_files(tmp_path: Path) -> None:
             assert word in picture(app)
 
     drive(app, script, NARROW)
+
+
+def test_a_declared_signer_signs_later(case: Path, key: Path, tmp_path: Path) -> None:
+    private.create(tmp_path / "bo.pem", Passphrase(SECRET.encode()))
+    out = tmp_path / "out.mpkb"
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "9", "s")
+        await paste(pilot, str(key))
+        app.screen.query_one("#f-out", Input).value = str(out)
+        others = app.screen.query_one("#f-others", TextArea)
+        others.load_text("Bo Lind:reviewer")
+        app.screen.query_one("#f-passphrase", Input).focus()
+        await paste(pilot, SECRET)
+        await keys(pilot, "enter")
+        await settled(pilot)
+        assert "is not written ID:ROLE:PUB.pem" in picture(app).replace("\n", " ")
+        assert not out.exists()
+        others.load_text(f"Bo Lind:reviewer:{tmp_path / 'bo.pub.pem'}")
+        app.screen.query_one("#f-passphrase", Input).focus()
+        await paste(pilot, SECRET)
+        await keys(pilot, "enter")
+        await settled(pilot)
+        await until(pilot, lambda: not app.jobs.live, 60)
+        await pilot.pause()
+        assert "Waits for  Bo Lind, reviewer, Ed25519 key" in picture(app)
+        await keys(pilot, "escape", "c")
+        await paste(pilot, str(out))
+        await keys(pilot, "enter")
+        await settled(pilot)
+        await until(pilot, lambda: bool(app.screen.query("#f-key")))
+        await paste(pilot, str(key))
+        app.screen.query_one("#f-passphrase", Input).focus()
+        await paste(pilot, SECRET)
+        await keys(pilot, "enter")
+        await settled(pilot)
+        assert "has signed already" in picture(app)
+        app.screen.query_one("#f-key", Input).value = str(tmp_path / "bo.pem")
+        await paste(pilot, SECRET)
+        await keys(pilot, "enter")
+        await settled(pilot)
+        await until(pilot, lambda: "Signed by  Bo Lind" in picture(app), 60)
+
+    drive(app, script, NARROW)
+    store = single_key(public.read_public(tmp_path / "bo.pub.pem"))
+    outcome = verify(out.read_bytes(), store, time.time_ns() // 10**6)
+    assert outcome.verdict == "VALID"
+
+
+def test_a_case_that_changes_while_it_is_packed_is_not_signed(case: Path) -> None:
+    with open_case(case) as c:
+        gathered = from_case.gather(c)
+        actions.note(c, "meanwhile")
+        before = len(c.entries)
+        with pytest.raises(UsageError, match="changed while it was packed"):
+            from_case.export(c, tool_facts(), {}, gathered)
+        assert len(c.entries) == before

@@ -78,7 +78,7 @@ def test_kill_and_hang_up_lose_nothing(tmp_path: Path, terminal: Terminal) -> No
     command = f"{sys.executable} -m mpk_tui {case.name}; echo ended with $?"
 
     def pid() -> int:
-        return int((case / "lock").read_text())
+        return int((case / "lock").read_text().split()[0])
 
     terminal.text(command)
     terminal.keys("Enter")
@@ -124,7 +124,7 @@ def test_a_dead_terminal_ends_the_process(tmp_path: Path, terminal: Terminal) ->
     terminal.text(f"exec {sys.executable} -m mpk_tui {case.name}")
     terminal.keys("Enter")
     terminal.shows("1 Case")
-    process = int((case / "lock").read_text())
+    process = int((case / "lock").read_text().split()[0])
     terminal.tmux("new-session", "-d", "-s", "other", "sleep 60")  # keeps the server when the window goes
     terminal.tmux("kill-session", "-t", "0")
 

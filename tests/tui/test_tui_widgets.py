@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
-from tui_driver import SMALL, drive, paste, picture
+from tui_driver import SMALL, drive, paste, picture, until
 
 from mpk_tui.errors import UsageError
+from mpk_tui.progress import CancelToken
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.drafts import FILE, Drafts
 from mpk_tui.tui.widgets.choice import Choice
-from mpk_tui.tui.widgets.form import Field, Form
+from mpk_tui.tui.widgets.form import Field, Form, Later
 from mpk_tui.tui.widgets.table import Column, RowTable
 
 HOSTILE = "bad[/]\x1b[31m\x9b2J\u202egnp.exe\u200b[bold]\n\ttail"
@@ -156,7 +158,10 @@ FIELDS = [
 
 
 def test_form_stays_open_until_its_values_will_do() -> None:
+    handed: list[dict[str, str]] = []
+
     def accept(values: dict[str, str]) -> str | None:
+        handed.append(values)
         if values["source"] == "raise":
             raise UsageError("that will not do", where="a[/]b")
         return None if values["source"] else "Say where it comes from."
@@ -181,7 +186,9 @@ def test_form_stays_open_until_its_values_will_do() -> None:
         assert "s3cret" not in picture(app)
         await pilot.press("enter")
         await pilot.pause()
-        assert got == [{"kind": "b", "source": "card", "text": "two\nlines", "pass": "s3cret"}]
+        assert handed[-1]["pass"] == "s3cret"
+        # A secret is handed to who asked for it, and to nobody after.
+        assert got == [{"kind": "b", "source": "card", "text": "two\nlines"}]
 
     drive(app, script, SMALL)
 
@@ -230,3 +237,58 @@ def test_form_draft_survives_a_kill_and_holds_no_secret(tmp_path: Any) -> None:
 
     drive(again, look)
     assert not (tmp_path / FILE).exists()
+
+
+def test_an_answer_that_takes_a_thread_leaves_the_form_open_and_can_be_stopped() -> None:
+    going, ended = threading.Event(), threading.Event()
+
+    def work(cancel: CancelToken) -> str:
+        if not going.is_set():
+            raise UsageError("not this one")
+        while not cancel.cancelled:
+            ended.wait(0.005)
+            if ended.is_set():
+                return "found"
+        cancel.check()
+        raise AssertionError
+
+    taken: list[str] = []
+    fields = [Field("path", "Path"), Field("pass", "Passphrase", "secret")]
+    app, got = ask(Form("A path", fields, lambda _: Later("Reading headers…", work, taken.append)))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await paste(pilot, "x")
+        await pilot.press("tab", *"pw", "ctrl+s")
+        await until(pilot, lambda: "! not this one" in picture(app))
+        assert app.screen.query_one("#f-pass", Input).value == ""
+        going.set()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Reading headers…" in picture(app))
+        await pilot.press("ctrl+s")  # once is enough
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped. Nothing was taken." in picture(app))
+        assert not taken
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Reading headers…" in picture(app))
+        ended.set()
+        await until(pilot, lambda: bool(got))
+        assert taken == ["found"]
+        assert got == [{"path": "x"}]
+
+    drive(app, script, SMALL)
+
+
+def test_marks_are_text_and_go_round() -> None:
+    fields = [
+        Field("q", "Speaks", "marks", "-b zz", (("a", "A [/]"), ("b", "B"), ("c", "C")), states=("", "for", "not"))
+    ]
+    app, got = ask(Form("Marks", fields, lambda _: None))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        assert "[not]  B" in picture(app)
+        assert "A [/]" in picture(app)
+        await pilot.press("space", "down", "space", "down", "space", "space", "space", "ctrl+s")
+        await until(pilot, lambda: bool(got))
+        assert got == [{"q": "a"}]
+
+    drive(app, script, SMALL)

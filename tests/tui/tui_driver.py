@@ -56,3 +56,10 @@ async def keys(pilot: Pilot[Any], *pressed: str) -> None:
     """Press keys and wait for what they bring about."""
     await pilot.press(*pressed)
     await pilot.pause()
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Wait until a form whose answer takes a thread has closed or said why not."""
+    await pilot.pause()
+    await until(pilot, lambda: getattr(pilot.app.screen, "_under_way", None) is None, 120)
+    await pilot.pause()

@@ -10,14 +10,13 @@ from typing import Any
 
 from mpk_tui.bundle import build as building
 from mpk_tui.bundle import dsse, mldsa
-from mpk_tui.bundle.manifest import Signer
-from mpk_tui.bundle.suites import NAMES, SUITES, in_order, verifiable
+from mpk_tui.bundle.suites import SUITES, verifiable
 from mpk_tui.bundle.verify import inspect
 from mpk_tui.cli.bundle.signing import gives_signer, must_hold, now, signer_from, signer_options, tell
 from mpk_tui.cli.output import emit, narrate
 from mpk_tui.errors import ExitCode, StorageError, UsageError
 from mpk_tui.files import write_file
-from mpk_tui.keys.public import read_halves, read_public
+from mpk_tui.keys.opening import declared_signer
 from mpk_tui.keys.signing import declared, sign_bundle
 
 
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not verifiable(args.suite):
         mldsa.require()
-    signers = [_signer(text, args.suite) for text in args.signer]
+    signers = [declared_signer(text, args.suite) for text in args.signer]
     if not gives_signer(args) and not signers:
         raise UsageError("nobody is declared as signer", hint="Give --key KEY.pem or --signer ID:ROLE:PUB.pem")
     if os.path.lexists(args.output):
@@ -89,24 +88,3 @@ def run(args: argparse.Namespace) -> int:
         record_sealed(case, identity, contents.seq)
     tell(args.output, made)
     return ExitCode.OK
-
-
-def _signer(text: str, suite: str) -> Signer:
-    name, _, rest = text.partition(":")
-    role, _, given = rest.partition(":")
-    if not (name and role and given):
-        raise UsageError(f"--signer {text!r} is not ID:ROLE:PUB.pem")
-    first, plus, second = given.rpartition("+")
-    if plus and not os.path.lexists(given):
-        keys = in_order((read_public(Path(first)), read_public(Path(second))))
-    else:
-        keys = read_halves(Path(given)) if len(SUITES[suite]) > 1 else (read_public(Path(given)),)
-    if tuple(k.alg for k in keys) != SUITES[suite]:
-        raise UsageError(
-            f"--signer {name}: suite {suite} needs {' and '.join(NAMES[a] for a in SUITES[suite])} keys, found "
-            + " and ".join(NAMES[k.alg] for k in keys),
-            hint="Name the second half after a +, or put it beside the first as KEY.ml-dsa-65.pub.pem"
-            if len(keys) < len(SUITES[suite])
-            else None,
-        )
-    return Signer(name, role, keys)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.bundle import manifest
-from mpk_tui.bundle.endorsements import KINDS, TOKEN_BYTES, Endorsement, parse
+from mpk_tui.bundle.endorsements import Endorsement, parse
 from mpk_tui.bundle.envelope import Envelope, Signature
 from mpk_tui.bundle.later import endorse
 from mpk_tui.bundle.manifest import Signer
@@ -20,12 +20,10 @@ from mpk_tui.cli.bundle.signing import gives_signer, signer_from, signer_options
 from mpk_tui.cli.output import emit, narrate
 from mpk_tui.errors import ExitCode, MalformedError, StorageError, UsageError
 from mpk_tui.files import write_file
-from mpk_tui.hashtree import sha256
 from mpk_tui.keys import external
+from mpk_tui.keys.endorsing import GIVEN, OPINIONS, Statement, data_for
 from mpk_tui.keys.public import fingerprint, read_halves
 from mpk_tui.keys.signing import declared, signatures
-
-_GIVEN = tuple(k for k in KINDS if k != "redaction")
 
 
 def add(actions: Any) -> None:
@@ -36,7 +34,7 @@ def add(actions: Any) -> None:
     )  # fmt: skip
     endorsing.add_argument("bundle", type=Path, metavar="FILE")
     endorsing.add_argument(
-        "--kind", choices=_GIVEN, help="concur, dissent, witness (that it existed), receipt, timestamp"
+        "--kind", choices=GIVEN, help="concur, dissent, witness (that it existed), receipt, timestamp"
     )
     endorsing.add_argument("--statement", default="", metavar="TEXT", help="in your words; signed as given")
     endorsing.add_argument("--id", metavar="NAME", help="who endorses")
@@ -85,22 +83,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _data(args: argparse.Namespace, looked: Looked) -> dict[str, Any]:
     """What the kind asks for."""
-    opinion = args.kind in ("concur", "dissent", "witness")
-    if args.reviewed and not opinion:
+    if args.reviewed and args.kind not in OPINIONS:
         raise UsageError(f"--reviewed does not go with --kind {args.kind}")
     if (args.token is not None) != (args.kind == "timestamp"):
         raise UsageError("--token FILE belongs to --kind timestamp, which needs it")
+    said = Statement(args.kind, args.id, args.role, args.statement, tuple(args.reviewed), args.token)
+    data = data_for(said, looked.outcome, looked.data, looked.at)
     if args.kind == "timestamp":
-        token = read_small(args.token, TOKEN_BYTES, follow=True)
-        if not token:
-            raise MalformedError("is empty; a time stamp token was expected", where=str(args.token))
         narrate("note: the token is carried along; this version does not evaluate time stamps")
-        return {"token": token}
-    if args.kind == "receipt":
-        from mpk_tui.cli.receipts import VERIFIER
-
-        return endorse.receipt_data(looked.outcome, sha256(looked.data), looked.at, VERIFIER)
-    return {"reviewed": sorted(set(args.reviewed))} if args.reviewed else {}
+    return data
 
 
 def _request(args: argparse.Namespace, looked: Looked, data: dict[str, Any]) -> int:

@@ -6,7 +6,6 @@ Everything else that signs offers its keys in the same way: `signer_options` and
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -17,16 +16,17 @@ from mpk_tui.bundle import dsse, envelope, manifest, wording
 from mpk_tui.bundle.envelope import Envelope
 from mpk_tui.bundle.loading import read_bundle
 from mpk_tui.bundle.outcome import Outcome, Word
-from mpk_tui.bundle.suites import ML_DSA_65, NAMES, SUITES, PublicKey
+from mpk_tui.bundle.suites import NAMES, PublicKey
 from mpk_tui.bundle.verify import inspect
 from mpk_tui.cli.output import emit, narrate
 from mpk_tui.errors import ExitCode, KeyFileError, MalformedError, UnsupportedError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.keys import passphrase
+from mpk_tui.keys.opening import key_files, together
 from mpk_tui.keys.passphrase import Passphrase
 from mpk_tui.keys.private import SigningKey, load, needs_passphrase
-from mpk_tui.keys.public import fingerprint, half_beside, read_public
-from mpk_tui.keys.signing import FileSigner, MessageSigner, Together, sign_bundle
+from mpk_tui.keys.public import fingerprint, read_public
+from mpk_tui.keys.signing import FileSigner, MessageSigner, sign_bundle
 from mpk_tui.text import clean
 
 WHOLE = 1 << 20
@@ -107,35 +107,12 @@ def signer_from(
             raise UsageError(f"key {held.keys[0].keyid.hex()[:16]}… has signed already")
         parts.append(held)
     if args.key:
-        opened = open_keys(_files(args.key, suite, agent=args.agent), args.passphrase_fd)
+        opened = open_keys(key_files(args.key, suite, agent=args.agent), args.passphrase_fd)
         left = [key for key in opened if key.public.keyid not in done]
         if not left:
             raise UsageError(f"key {opened[0].public.keyid.hex()[:16]}… has signed already")
         parts.append(FileSigner(left))
-    signer = parts[0] if len(parts) == 1 else Together(parts)
-    missing = [alg for alg in SUITES[suite] if alg not in {k.alg for k in signer.keys}]
-    surplus = [k.alg for k in signer.keys if k.alg not in SUITES[suite]]
-    if surplus:
-        raise UsageError(f"suite {suite} has no {NAMES[surplus[0]]} key", hint=f"It is made with {_needs(suite)}")
-    if missing and whole:
-        raise UsageError(
-            f"suite {suite} needs {_needs(suite)}; the {NAMES[missing[0]]} key is not there",
-            hint="It lies beside KEY.pem as KEY.ml-dsa-65.pem, or is named by a second --key",
-        )
-    return signer
-
-
-def _needs(suite: str) -> str:
-    return " and ".join(NAMES[alg] for alg in SUITES[suite])
-
-
-def _files(named: Sequence[Path], suite: str, *, agent: bool) -> list[Path]:
-    """The files that are opened: those that were named, and the second half beside a single one."""
-    if len(named) == 1 and ML_DSA_65 in SUITES[suite] and not agent:
-        beside = half_beside(named[0])
-        if beside is not None and os.path.lexists(beside):
-            return [named[0], beside]
-    return list(named)
+    return together(parts, suite, whole=whole)
 
 
 def run(args: argparse.Namespace) -> int:

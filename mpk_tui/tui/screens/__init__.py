@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 _WHERE = {
     "home": ("home", "Home"),
@@ -20,8 +20,13 @@ _WHERE = {
     "review": ("review", "Review"),
     "history": ("history", "History"),
     "verify": ("verify", "Verify"),
+    "library": ("library", "Library"),
+    "jobs": ("jobs", "JobsScreen"),
     "help": ("help", "HelpPage"),
     "go": ("go", "Go"),
+    "hops": ("hops", "Hops"),
+    "pager": ("pager", "Pager"),
+    "reading": ("reading", "Reading"),
 }
 
 
@@ -31,3 +36,17 @@ def make(name: str, **where: Any) -> Screen[Any]:
     screen = getattr(importlib.import_module(f"mpk_tui.tui.screens.{module}"), cls)(**where)
     assert isinstance(screen, Screen)
     return screen
+
+
+def scopes() -> list[tuple[str, ...]]:
+    """Of every screen, the scopes of the key map that work on it at the same time; imports them all.
+
+    Of a dialog these are its own and a table's; of any other screen those of everywhere too.
+    """
+    out = []
+    for module, cls in _WHERE.values():
+        screen = getattr(importlib.import_module(f"mpk_tui.tui.screens.{module}"), cls)
+        own = tuple(getattr(screen, "SCOPES", ()))
+        if own:
+            out.append(("table", *own) if issubclass(screen, ModalScreen) else ("everywhere", "table", *own))
+    return list(dict.fromkeys(out))

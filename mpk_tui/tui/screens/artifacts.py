@@ -13,11 +13,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from mpk_tui.case.state import Artifact
-from mpk_tui.checkpoint.open import Opening
-from mpk_tui.errors import UsageError
-from mpk_tui.text import clean
+from mpk_tui.checkpoint.opening import Opening
+from mpk_tui.tui import keys
+from mpk_tui.tui.safe import shown
+from mpk_tui.tui.screens.rehash import rehash
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
-from mpk_tui.tui.widgets.form import Field, Form
+from mpk_tui.tui.session import Gap
+from mpk_tui.tui.widgets.form import Field, Form, Later
 from mpk_tui.tui.widgets.table import Column, RowTable
 
 ROLES = (
@@ -38,7 +40,7 @@ class Artifacts(StepScreen):
         """Artifacts above, details below."""
         yield RowTable(
             [Column("id", 5), Column("role", 10), Column("label", 22), Column("path", name=True)],
-            empty="None yet. a adds a checkpoint by its path.",
+            empty=f"None yet. {keys.name_of('artifacts', 'add')} adds a checkpoint by its path.",
             id="start",
         )
         with VerticalScroll(id="detail", classes="below"):
@@ -56,7 +58,7 @@ class Artifacts(StepScreen):
                 "of it is followed."
             )
         else:
-            text = Content("\n".join(clean(x, 600) for x in self.session.about_artifact(artifacts[table.index])))
+            text = Content("\n".join(shown(x, 600) for x in self.session.about_artifact(artifacts[table.index])))
         self.query_one("#detail-text", Static).update(text)
 
     @on(RowTable.Moved)
@@ -65,11 +67,15 @@ class Artifacts(StepScreen):
 
     def action_add(self) -> None:
         """Ask for a path, a role and a label."""
+        have = {a.role for a in self.session.artifacts}
+        self._ask_for("reference" if "subject" in have else "subject")
+
+    def _ask_for(self, role: str) -> None:
         session = self.session
         if not self.bench.attempt(session.must_write):
             return
 
-        def accept(values: dict[str, str]) -> str | None:
+        def accept(values: dict[str, str]) -> str | Later:
             said = {k: v.strip() for k, v in values.items()}
             if not said["path"]:
                 return "Type the path of a checkpoint."
@@ -78,27 +84,28 @@ class Artifacts(StepScreen):
             path = Path(said["path"]).expanduser()
             base = Path(said["base"]).expanduser() if said["base"] else None
             how = Opening(said["model"], said["parts"] == "partial", base, isolate=True)
-            try:
-                session.look_into(path, how)
-            except UsageError as error:
-                return f"{error.what}. Type the name of the one that is meant under Model."
             lists = [Path(p.strip()).expanduser() for p in said["lists"].split(";") if p.strip()]
-            if not lists:
-                session.add_artifact(path, said["role"], said["label"], said["note"], how)
-                return None
-            self.bench.start_job(
-                "intake",
-                str(path),
-                f"hash lists of {path.name}",
-                session.checking(path, lists, said["reason"]),
-                lambda found: self._taken(
-                    session.add_artifact(path, said["role"], said["label"], said["note"], how, found)
-                ),
-            )
-            return None
 
-        have = {a.role for a in session.artifacts}
-        role = "reference" if "subject" in have else "subject"
+            def take_in(_: object) -> None:
+                if not lists:
+                    made = session.add_artifact(path, said["role"], said["label"], said["note"], how)
+                    self.bench.call_later(
+                        self._came, f"{made.id} was taken in. {keys.way_to('fingerprint')} fingerprints it."
+                    )
+                    return
+                self.bench.start_job(
+                    "intake",
+                    str(path),
+                    f"hash lists of {path.name}",
+                    session.checking(path, lists, said["reason"]),
+                    lambda found: self._taken(
+                        session.add_artifact(path, said["role"], said["label"], said["note"], how, found)
+                    ),
+                    (path,),
+                )
+
+            return Later("Reading headers…", session.looking_into(path, how), take_in)
+
         form = Form(
             "Add an artifact",
             [
@@ -107,7 +114,7 @@ class Artifacts(StepScreen):
                 Field("label", "Label (as the report will call it; empty: the path's last part)"),
                 Field("note", "Intake: where it came from, how it was copied"),
                 Field("parts", "Evidence", "choice", value="whole", options=PARTS),
-                Field("model", "Model", hint="which one, where a folder holds several"),
+                Field("model", "Model (which one, where a folder holds several)", hint="its name"),
                 Field("base", "Base", hint="for an adapter: the path of the model it is put onto"),
                 Field("lists", "Hash lists", hint="SHA256SUMS or hashdeep files, several with ; between"),
                 Field("reason", "Why files that contradict a list are taken in all the same"),
@@ -121,16 +128,38 @@ class Artifacts(StepScreen):
 
     def _taken(self, artifact: Artifact) -> None:
         """Say what the lists said."""
-        self.bench.say("  ".join((f"{artifact.id} was taken in.", *artifact.lists)))
+        self._came("  ".join((f"{artifact.id} was taken in.", *artifact.lists)))
+
+    def _came(self, said: str) -> None:
+        """Go to the new row, so that the next key is meant for it."""
+        if self.is_mounted:
+            self.show()
+            self.query_one("#start", RowTable).action_edge(1)
+        self.bench.say(said)
+
+    def land(self, gap: Gap) -> None:
+        """A missing role opens the form for it."""
+        if gap.what in ("subject", "reference"):
+            self._ask_for(gap.what)
+        else:
+            super().land(gap)
+
+    def action_rehash(self) -> None:
+        """Hash the artifact under the cursor again: is it still what was fingerprinted?"""
+        table = self.query_one("#start", RowTable)
+        if table.index is not None:
+            rehash(self, [self.session.artifacts[table.index].id])
 
     def action_remove(self) -> None:
-        """Take the artifact under the cursor out; z restores it."""
+        """Take the artifact under the cursor out; {keys.name_of('case', 'undo')} restores it."""
         table = self.query_one("#start", RowTable)
         if table.index is None:
             return
         artifact = self.session.artifacts[table.index].id
         if self.bench.attempt(lambda: self.session.remove_artifact(artifact)):
-            self.bench.say(f"{artifact} was taken out, with what was said about it; z restores it.")
+            self.bench.say(
+                f"{artifact} was taken out, with what was said about it; {keys.name_of('case', 'undo')} restores it."
+            )
             self.bench.changed()
 
 

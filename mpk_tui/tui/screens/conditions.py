@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 from textual.content import Content
 
-from mpk_tui.constitution.answers import CHAIN, COMMON_ANCESTOR, Answer
-from mpk_tui.text import clean
+from mpk_tui.constitution.answers import CHAIN, COMMON_ANCESTOR, Answer, Hop
+from mpk_tui.errors import UsageError
+from mpk_tui.tui import keys, wording
+from mpk_tui.tui.safe import shown
+from mpk_tui.tui.screens.hops import Hops, hops_text
 from mpk_tui.tui.screens.question import QuestionScreen
 from mpk_tui.tui.screens.step import case_bindings
-from mpk_tui.tui.widgets.form import Field, Form
 
 _BASES = {"": "not named", COMMON_ANCESTOR: "common trained ancestor", CHAIN: "a chain of hops"}
 
@@ -26,15 +28,26 @@ class Conditions(QuestionScreen):
     def extra(self) -> list[Content]:
         """Basis and hops of C5, and the direction."""
         given = self.session.answer(self.question.id)
-        if given is None:
-            return []
         out = []
-        if given.question == "c5":
-            out.append(Content.assemble(("Basis (b): ", "bold"), _BASES[given.basis]))
-            hops = "; ".join(f"{h.a} ~ {h.b} by {h.condition.upper()}" for h in given.hops) or "none named"
-            out.append(Content.assemble(("Hops (h): ", "bold"), clean(hops, 1200)))
-        if given.direction_documented:
-            out.append(Content("Direction: you say that documents establish it (d takes this back)."))
+        if self.question.id == "c5":
+            basis = given.basis if given is not None else ""
+            key = keys.name_of("conditions", "basis")
+            out.append(Content.assemble((f"Basis ({key}): ", "bold"), _BASES[basis]))
+            hops = self._kept_hops()
+            kept = ""
+            if hops:
+                key = keys.name_of("conditions", "hops")
+                kept = " (kept, but entered only with an answer)"
+                if given is not None:
+                    kept = f" (not entered yet: {key}, then {keys.name_of('hops', 'accept')})"
+            elif given is not None:
+                hops = given.hops
+            chain = "; ".join(f"{h.a} ~ {h.b} by {h.condition.upper()}" for h in hops) or "none named"
+            key = keys.name_of("conditions", "hops")
+            out.append(Content.assemble((f"Hops ({key}): ", "bold"), shown(f"{chain}{kept}", 1200)))
+        if given is not None and given.direction_documented:
+            key = keys.name_of("conditions", "direction")
+            out.append(Content(f"Direction: you say that documents establish it ({key} takes this back)."))
         return out
 
     def _given(self, only: str = "") -> Answer | None:
@@ -44,8 +57,18 @@ class Conditions(QuestionScreen):
             self.bench.say(f"This belongs to {only.upper()}.")
             return None
         if given is None:
-            self.bench.say("Answer the question first: m, n or u.")
+            self.bench.say(f"Answer the question first: {wording.answer_keys()}.")
         return given
+
+    def _enter(self, answer: str, **more: Any) -> None:
+        """Hops that were named before the answer are entered with it."""
+        hops = self._kept_hops() if self.question.id == "c5" else ()
+        if hops and "hops" not in more:
+            more |= {"hops": hops, "basis": CHAIN}
+        super()._enter(answer, **more)
+        given = self.session.answer(self.question.id)
+        if hops and given is not None and given.hops == hops:
+            self.session.drafts.drop(f"{self._key}/hops")
 
     def action_basis(self) -> None:
         """The other basis."""
@@ -60,26 +83,35 @@ class Conditions(QuestionScreen):
         if given is not None:
             self._enter(given.answer, direction_documented=not given.direction_documented)
 
+    def _kept_hops(self) -> tuple[Hop, ...]:
+        """Hops that were named before there was an answer to enter them with."""
+        try:
+            return self.session.parse_hops(self.session.drafts.get(f"{self._key}/hops") or "")
+        except UsageError:
+            return ()
+
     def action_hops(self) -> None:
         """The hops of the chain."""
-        given = self._given("c5")
-        if given is None or not self.bench.attempt(self.session.must_write):
-            return
         session = self.session
+        if self.question.id != "c5":
+            self.bench.say("This belongs to C5.")
+            return
+        if session.pair is None or not self.bench.attempt(session.must_write):
+            return
+        self.flush()
+        given = session.answer("c5")
+        kept = self._kept_hops()
+        entered = given.hops if given is not None else kept
 
-        def accept(values: dict[str, str]) -> str | None:
-            hops = session.parse_hops(values["hops"])
-            session.set_answer("c5", given.answer, hops=hops, basis=CHAIN if hops else given.basis)
-            return None
+        def taken(hops: tuple[Hop, ...] | None) -> None:
+            if hops is None or hops == entered:
+                return
+            if given is None:
+                self.bench.attempt(lambda: session.drafts.keep(f"{self._key}/hops", hops_text(hops)))
+                self.bench.say(f"The hops are kept; they are entered with your answer: {wording.answer_keys()}.")
+                self.bench.changed()
+                return
+            session.drafts.drop(f"{self._key}/hops")
+            self._enter(given.answer, hops=hops, basis=CHAIN if hops else given.basis)
 
-        text = "\n".join(f"{h.a}, {h.b}, {h.condition}" for h in given.hops)
-        form = Form(
-            "C5: the hops of the chain",
-            [Field("hops", "One hop a line: model, model, condition", "lines", text)],
-            accept,
-            note="Each hop begins where the one before ended, and is one of C1 to C4. For example:\n"
-            "suspect, model M, c1\nmodel M, reference, c3",
-            drafts=session.drafts,
-            name=f"{self._key}/hops",
-        )
-        self.bench.push_screen(form, lambda values: self.bench.changed() if values else None)
+        self.bench.push_screen(Hops(session, kept or entered), taken)

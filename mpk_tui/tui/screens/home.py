@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 from mpk_tui import __version__
-from mpk_tui.tui import keys
+from mpk_tui.tui import keys, recent
+from mpk_tui.tui.app import is_long, read_session
 from mpk_tui.tui.safe import plain
 from mpk_tui.tui.screens.step import StepScreen
-from mpk_tui.tui.session import JOURNAL, begin
-from mpk_tui.tui.widgets.form import Field, Form
+from mpk_tui.tui.widgets.form import Field, Form, Later
 from mpk_tui.tui.widgets.table import Column, RowTable
 
+JOURNAL = "journal.mpkj"
+"""`case.store.JOURNAL`, written again because Home is drawn before the code of a case is loaded; a test compares."""
 MOST = 200
+_NEEDED = (("folder", "the folder"), ("id", "a case number"), ("title", "a title"), ("examiner", "who you are"))
 
 
 def cases_in(folder: Path) -> list[Path]:
-    """Case folders in a folder and one level below, sorted; nothing is remembered between runs."""
+    """Case folders in a folder and one level below, sorted."""
     try:
         below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
     except OSError:
@@ -52,13 +56,13 @@ class Home(StepScreen):
         yield Static(
             plain(f"mpk-tui {__version__}: a workbench for the provenance of model checkpoints"), classes="lead"
         )
-        yield Static(
-            "Offline: it opens no connection, runs nothing from a checkpoint and writes into none.\n"
-            "o opens a case by its folder, n begins one, v checks a bundle.",
-            classes="text",
+        yield Static("", id="what", classes="text")
+        yield Static("Cases: opened lately, and in this folder (Enter opens)", classes="section")
+        yield RowTable(
+            [Column("Folder", 22), Column("found", 8), Column("Path", name=True)],
+            empty=f"None yet. {keys.name_of('home', 'new')} begins one.",
+            id="start",
         )
-        yield Static("Cases in this folder", classes="section")
-        yield RowTable([Column("Folder"), Column("Path", name=True)], empty="None here. Press o or n.", id="start")
 
     def opened(self) -> None:
         """The form at once, if that is what was asked."""
@@ -67,28 +71,63 @@ class Home(StepScreen):
 
     def show(self) -> None:
         """The cases found."""
-        self._found = cases_in(Path.cwd())
-        self.query_one("#start", RowTable).show([(p.name, str(p)) for p in self._found])
+        key = keys.name_of
+        lines = [
+            "Offline: it opens no connection, runs nothing from a checkpoint and writes into none.",
+            f"{key('home', 'open')} opens a case by its folder, {key('home', 'new')} begins one, "
+            f"{key('home', 'verify')} checks a bundle, {key('home', 'library')} shows reference fingerprints.",
+            f"{key('everywhere', 'help')} tells every key, {key('everywhere', 'quit')} leaves. To look around first: "
+            "mpk-tui demo makes a whole case on small models that come along, in mpk-demo/case.",
+        ]
+        self.query_one("#what", Static).update(Content("\n".join(lines)))
+        lately = recent.recent()
+        here = [p for p in cases_in(Path.cwd()) if p.absolute() not in lately]
+        self._found = [*lately, *here]
+        rows = [(p.name, "lately" if n < len(lately) else "here", str(p)) for n, p in enumerate(self._found)]
+        self.query_one("#start", RowTable).show(rows)
 
     @on(RowTable.Picked)
     def _picked(self, event: RowTable.Picked) -> None:
-        if self.bench.attempt(lambda: self.bench.open_case(self._found[event.index])):
-            self.bench.go("case")
+        self.bench.open_soon(self._found[event.index])
+
+    def action_forget(self) -> None:
+        """Take the case under the cursor off the list of cases opened lately; the case stays where it is."""
+        at = self.query_one("#start", RowTable).index
+        lately = recent.recent()
+        if at is None or at >= len(lately):
+            self.bench.say("This one is found here, not remembered; there is nothing to forget.")
+            return
+        if self.bench.attempt(lambda: recent.forget(lately[at])):
+            self.bench.say(f"Forgotten here: {lately[at]}. The case itself stays where it is.")
+            self.show()
+
+    def action_forget_all(self) -> None:
+        """Empty the list of cases opened lately."""
+        if self.bench.attempt(recent.forget):
+            self.bench.say("No case is remembered any more. The cases themselves stay where they are.")
+            self.show()
 
     def action_open(self) -> None:
         """Ask for a folder."""
 
-        def accept(values: dict[str, str]) -> str | None:
+        def accept(values: dict[str, str]) -> str | Later | None:
             if not values["folder"].strip():
                 return "Type the folder of a case."
-            self.bench.open_case(Path(values["folder"].strip()).expanduser(), read_only=values["how"] == "read")
+            folder, look = Path(values["folder"].strip()).expanduser(), values["how"] == "read"
+            if is_long(folder):
+                return Later(
+                    "Reading the journal…",
+                    lambda _: read_session(folder, read_only=look),
+                    lambda session: self.bench.take_session(session, folder),
+                )
+            self.bench.open_case(folder, read_only=look)
             return None
 
         form = Form(
             "Open a case",
             [
-                Field("how", "How", "choice", options=(("write", "to work on"), ("read", "to look at, read-only"))),
                 Field("folder", "Folder", hint="path of the case's folder"),
+                Field("how", "How", "choice", options=(("write", "to work on"), ("read", "to look at, read-only"))),
             ],
             accept,
             button="open",
@@ -99,9 +138,11 @@ class Home(StepScreen):
         """Ask what a new case needs."""
 
         def accept(values: dict[str, str]) -> str | None:
-            for name, words in (("folder", "the folder"), ("id", "a case number"), ("examiner", "who you are")):
+            for name, words in _NEEDED:
                 if not values[name].strip():
                     return f"Give {words}."
+            from mpk_tui.tui.session import begin
+
             folder = begin(values)
             self.bench.open_case(folder)
             return None
@@ -127,3 +168,7 @@ class Home(StepScreen):
     def action_verify(self) -> None:
         """To the Verify screen."""
         self.bench.go("verify")
+
+    def action_library(self) -> None:
+        """To the Library screen."""
+        self.bench.go("library")

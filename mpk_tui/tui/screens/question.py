@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -11,18 +12,17 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from mpk_tui.constitution.answers import MET, NOT_MET, UNDETERMINED
-from mpk_tui.text import clean
-from mpk_tui.tui import wording
+from mpk_tui.constitution.answers import MET
+from mpk_tui.tui import keys, wording
+from mpk_tui.tui.safe import shown
+from mpk_tui.tui.screens.aside import aside
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
+from mpk_tui.tui.session.looking import Measured
 from mpk_tui.tui.widgets.choice import Choice
 from mpk_tui.tui.widgets.draft import DraftArea
 from mpk_tui.tui.widgets.form import Field, Form
 from mpk_tui.tui.widgets.table import Column, RowTable
-from mpk_tui.tui.wording import ANSWERS, Question
-
-_KEYS = {MET: "m", NOT_MET: "n", UNDETERMINED: "u"}
-"""The single keys of the answers, as the key map has them."""
+from mpk_tui.tui.wording import Question
 
 
 class QuestionScreen(StepScreen):
@@ -41,19 +41,21 @@ class QuestionScreen(StepScreen):
         self._asked = question
         self._pending = ""
         self._picked: tuple[str, ...] = ()
+        self._before: set[str] = set()
+        self._reading = False
 
     def body(self) -> Iterable[Widget]:
         """Strip, text, answer, reason, evidence."""
         yield Static("", id="strip", classes="text")
         with VerticalScroll(id="start", classes="pane"):
             yield Static("", id="question", classes="text")
-        yield Choice(ANSWERS, id="answer", focusable=False)
+        yield Choice(wording.answers(), id="answer", focusable=False)
         yield Static("", id="reason-label", classes="text")
         yield DraftArea(id="reason")
         yield Static("", id="picks-label", classes="text")
         yield RowTable(
             [Column("", 3), Column("id", 5), Column("kind", 8), Column("supports", 12), Column("source")],
-            empty="No evidence yet: g 5 adds some.",
+            empty=f"No evidence yet: {keys.way_to('evidence')} adds some.",
             id="picks",
         )
 
@@ -90,19 +92,21 @@ class QuestionScreen(StepScreen):
             self.query_one(f"#{name}").display = not no_pair
         if no_pair:
             self.query_one("#question", Static).update(
-                Content("There is no pair yet. Add a subject and a reference first: g 2, then a.")
+                Content(f"There is no pair yet. Add a subject and a reference first: {keys.way_to('artifacts')}.")
             )
             return
+        todo = session.unread()
+        if todo is not None and not self._reading:
+            self._reading = True
+            aside(self, "Reading the comparison…", lambda _: todo(), self._read, self._unreadable)
         given = session.answer(q.id)
         beside = self.extra()
         if given is not None and given.resolution:
-            beside.append(Content.assemble(("Resolution: ", "bold"), clean(given.resolution, 1200)))
-        lines = [wording.question_text(q, beside, session.proposed(q.id), session.numbers(q.id))]
-        found = session.conflicts(q.id)
-        lines[:0] = [
-            Content.styled(clean(f"! {c}{' (key w)' if 'in writing' in c else ''}", 600), "bold") for c in found
-        ]
-        self.query_one("#question", Static).update(Content("\n").join(lines))
+            beside.append(Content.assemble(("Resolution: ", "bold"), shown(given.resolution, 1200)))
+        text = wording.question_text(
+            q, beside, session.proposed(q.id), session.numbers(q.id), take=keys.name_of("question", "take")
+        )
+        self.query_one("#question", Static).update(Content("\n").join([*self._against(), text, *self.after()]))
         self.query_one("#answer", Choice).value = given.answer if given is not None else ""
         reason = self.query_one("#reason", DraftArea)
         restored = reason.bind_to(
@@ -119,41 +123,82 @@ class QuestionScreen(StepScreen):
         self._labels()
         self.query_one("#picks", RowTable).show(
             [
-                ("[x]" if e.id in self._picked else "[ ]", e.id, wording.kind(e.kind), wording.bears(e), e.source)
+                (
+                    "[x]" if e.id in self._picked else "[ ]",
+                    e.id,
+                    wording.kind(e.kind),
+                    wording.bears(e),
+                    wording.origin(e),
+                )
                 for e in session.evidence
             ]
         )
+
+    def _read(self, found: Measured) -> None:
+        self._reading = False
+        self.session.take_measured(found)
+        self.show_state()
+
+    def _unreadable(self, fault: str) -> None:
+        self._reading = False
+        self.bench.say(fault, bad=True)
 
     def extra(self) -> list[Content]:
         """Further lines of a question, for a subclass."""
         return []
 
+    def after(self) -> list[Content]:
+        """Lines below everything else, for a subclass."""
+        return []
+
+    def _against(self) -> list[Content]:
+        """What contradicts this answer, and what can be done about it, above everything else."""
+        session, q = self.session, self.question
+        key = keys.name_of("question", "resolve")
+        lines = []
+        for found in session.contradictions(q.id):
+            others = [i.upper() for i in found.questions if i != q.id]
+            way = f" ({key})" if found.in_writing else ""
+            beside = f" [also at {', '.join(others)}]" if others else ""
+            lines.append(Content.styled(shown(f"! {found.sentence}{way}{beside}", 800), "bold"))
+        refused = session.refused(q.id)
+        if refused:
+            lines.append(Content.styled(shown(f"Not offered: {refused}", 600), "bold"))
+        return lines
+
     def _strip(self) -> Content:
         parts = []
+        closed = self.session.not_offered() if self.session.pair is not None else {}
+        against = {i for c in self.session.contradictions() for i in c.questions}
         for i, q in enumerate(self.questions):
             given = self.session.answer(q.id)
             mark = wording.short_answer(given.answer if given is not None else None)
-            text = f"{q.number} {mark}"
+            text = f"{q.number} {mark}" if given is not None or q.id not in closed else f"{q.number} n/o"
+            text += "!" if q.id in against and given is not None else ""
             parts.append(Content.styled(f"[{text}]", "bold") if i == self.at else Content(f" {text} "))
         return Content(" ").join(parts)
 
     def _labels(self) -> None:
         given = self.session.answer(self.question.id)
         reason = self.query_one("#reason", DraftArea)
-        state = ""
+        state, leave, key = "", keys.name_of("everywhere", "leave"), partial(keys.name_of, "question")
         if given is None:
             state = " · not answered yet"
             if reason.text or self._picked:
-                state = " · kept, but entered only with an answer: m, n or u"
+                state = f" · kept, but entered only with an answer: {wording.answer_keys()}"
         elif reason.dirty:
-            state = " · Esc enters it"
-        if reason.has_focus and not state.startswith(" · kept"):
-            state = " · Esc enters it"
-        name = "Reason, typing" if reason.has_focus else "Reason (r)"
+            state = f" · {leave} enters it"
+        if self._pending:
+            state = f" · {leave} enters it, with {wording.words(self._pending)}"
+        elif reason.has_focus and not state.startswith(" · kept"):
+            state = f" · {leave} enters it"
+        name = "Reason, typing" if reason.has_focus else f"Reason ({key('reason')})"
         self.query_one("#reason-label", Static).update(Content(f"{name}{state}"))
-        self.query_one("#picks-label", Static).update(
-            Content(f"Evidence (e, then space marks): {', '.join(self._picked) or 'none marked'}")
-        )
+        picked, mark = ", ".join(self._picked) or "none marked", keys.name_of("table", "mark")
+        name = f"Evidence ({key('pick')}, then {mark} marks)"
+        if self.query_one("#picks").has_focus:
+            name = f"Evidence, choosing · {mark} marks, {leave} goes back"
+        self.query_one("#picks-label", Static).update(Content(f"{name}: {picked}"))
 
     # -- what is answered -------------------------------------------------------------------------------------------
 
@@ -163,17 +208,60 @@ class QuestionScreen(StepScreen):
         if isinstance(field, DraftArea) and not field.read_only:
             # Typed faster than the field could take the focus (keys arrive in bursts over a slow line): the key was
             # meant for the text, and must not become an answer.
-            field.insert(_KEYS[answer])
+            key = keys.name_of("question", wording.ANSWER_ROWS[answer])
+            field.insert(key if len(key) == 1 else "")
             return
         if self.session.pair is None:
             self.bench.say("There is no pair to answer for.")
             return
-        if answer == MET and not self.query_one("#reason", DraftArea).value.strip():
+        if not self.bench.attempt(self.session.must_write):
+            return
+        refused = self.session.refused(self.question.id)
+        if answer == MET and refused:
+            self.bench.say(f"Not entered. {refused}", bad=True)
+            return
+        why = self._needs_reason(answer)
+        given, offered = self.query_one("#reason", DraftArea).value.strip(), self.session.proposed(self.question.id)
+        borrowed = given == offered.reason.strip() and answer != offered.answer
+        if why and (not given or borrowed):
             self._pending = answer
-            self.bench.say("Met needs a reason: write it, then Esc enters both.")
+            whose = f" of your own; this one is the tool's, for {wording.words(offered.answer)}" if given else ""
+            leave = keys.name_of("everywhere", "leave")
+            self.bench.say(f"{why} needs a reason{whose}: write it, then {leave} enters both.")
             self.action_reason()
+            if given:
+                self.query_one("#reason", DraftArea).select_all()
             return
         self._enter(answer)
+
+    def _needs_reason(self, answer: str) -> str:
+        """What about an answer asks for a reason, or empty."""
+        if answer == MET:
+            return "Met"
+        offered = self.session.proposed(self.question.id).answer
+        if offered and offered != answer:
+            return f"The tool proposes {wording.words(offered)}; another answer"
+        return ""
+
+    def action_take(self) -> None:
+        """Take the proposal over: its answer, its reason unless one stands here, the comparison as evidence."""
+        reason = self.query_one("#reason", DraftArea)
+        if self.session.pair is None:
+            self.bench.say("There is no pair to answer for.")
+            return
+        own = reason.value.strip()
+
+        def act() -> None:
+            self.session.take_over(self.question.id, reason.value if own else "", self._picked)
+
+        if self._done(act):
+            cited = self.session.answer(self.question.id)
+            told = "your reason" if own else "its reason, now yours to change"
+            self.bench.say(
+                f"Taken over: {wording.words(cited.answer) if cited else ''}, with {told}, citing "
+                f"{', '.join(cited.evidence) if cited and cited.evidence else 'nothing'}."
+            )
+            self._say_contradictions()
 
     def _enter(self, answer: str, **more: Any) -> None:
         reason = self.query_one("#reason", DraftArea)
@@ -181,18 +269,35 @@ class QuestionScreen(StepScreen):
         def act() -> None:
             self.session.set_answer(self.question.id, answer, reason=reason.value, evidence=self._picked, **more)
 
-        if self.bench.attempt(act):
-            self._pending = ""
-            self.hush()
-            reason.settled()
-            self.session.drafts.drop(f"{self._key}/evidence")
-            self.bench.changed()
+        if self._done(act):
+            self._say_contradictions()
+
+    def _done(self, act: Callable[[], None]) -> bool:
+        """Do what enters the answer that stands here; afterwards nothing of it is a draft any more."""
+        self._before = {c.sentence for c in self.session.contradictions(self.question.id)}
+        if not self.bench.attempt(act):
+            return False
+        self._pending = ""
+        self.hush()
+        self.query_one("#reason", DraftArea).settled()
+        self.session.drafts.drop(f"{self._key}/evidence")
+        self.bench.changed()
+        return True
+
+    def _say_contradictions(self) -> None:
+        """What the answer just given contradicts; it also stands above the question from now on."""
+        fresh = [c.sentence for c in self.session.contradictions(self.question.id) if c.sentence not in self._before]
+        if fresh:
+            self.bench.say(f"Contradiction: {'; '.join(fresh)}", bad=True)
 
     def flush(self) -> None:
         """Enter a reason that was changed after its answer; before any answer it stays a draft."""
         if self.session.pair is None or self.session.read_only:
             return
         reason = self.query_one("#reason", DraftArea)
+        if self._pending and not (reason.value.strip() and reason.dirty):
+            self.bench.say(f"Not entered: {wording.words(self._pending)} has no reason of its own yet.")
+            self._pending = ""
         if not reason.dirty:
             return
         given = self.session.answer(self.question.id)
@@ -209,6 +314,8 @@ class QuestionScreen(StepScreen):
 
     def action_turn(self, by: int) -> None:
         """Next or previous question."""
+        if not self._fault:
+            self.hush()  # it was said of another question
         self.flush()
         self._pending = ""
         self.session.at[self.GROUP] = (self.at + by) % len(self.questions)
@@ -221,6 +328,14 @@ class QuestionScreen(StepScreen):
         if given is None or self.session.read_only:
             self.bench.say("Answer the question first.")
             return
+        against = self.session.contradictions(self.question.id)
+        if not any(c.in_writing for c in against) and not given.resolution:
+            self.bench.say(
+                "What contradicts this answer is resolved by other answers or evidence, not in writing."
+                if against
+                else "Nothing contradicts this answer."
+            )
+            return
 
         def accept(values: dict[str, str]) -> str | None:
             self.session.set_answer(self.question.id, given.answer, resolution=values["text"].strip())
@@ -230,7 +345,7 @@ class QuestionScreen(StepScreen):
             f"{self.question.number}: resolution in writing",
             [Field("text", "Why this answer stands beside what contradicts it", "lines", given.resolution)],
             accept,
-            note="\n".join(self.session.verdict().conflicts) or "Nothing contradicts this answer now.",
+            note="\n".join(c.sentence for c in against) or "Nothing contradicts this answer now.",
             drafts=self.session.drafts,
             name=f"{self._key}/resolution",
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,12 +15,14 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from mpk_tui.text import clean
 from mpk_tui.tui import keys
 from mpk_tui.tui.app import Workbench, workbench
-from mpk_tui.tui.safe import plain
+from mpk_tui.tui.safe import plain, shown
 from mpk_tui.tui.screens.go import Go
-from mpk_tui.tui.session import Session
+from mpk_tui.tui.widgets.table import RowTable
+
+if TYPE_CHECKING:  # Home is drawn without the code of a case
+    from mpk_tui.tui.session import Gap, Session
 
 
 class Nav(Static):
@@ -42,6 +44,7 @@ class StepScreen(Screen[None]):
     AUTO_FOCUS: ClassVar[str | None] = "#start"
     _silence: Timer | None = None
     _fault: str = ""
+    _announced: Gap | None = None
 
     @property
     def bench(self) -> Workbench:
@@ -77,6 +80,10 @@ class StepScreen(Screen[None]):
     def show(self) -> None:
         """Bring the body up to date with the case."""
 
+    def foot_scopes(self) -> tuple[str, ...]:
+        """Scopes whose keys the foot line names, the most wanted ones first."""
+        return self.SCOPES
+
     def context(self) -> Content:
         """Text of the right pane; what the case says of the current pair."""
         session = self.bench.session
@@ -89,18 +96,38 @@ class StepScreen(Screen[None]):
         """First picture.  Textual calls this for every class of the line, so screens extend `opened` instead."""
         self.show_state()
         if self.bench.unsaid:
-            self.hear(clean("  ".join(self.bench.unsaid), 600), 20.0)
+            self.hear(shown("  ".join(self.bench.unsaid), 600), 20.0)
             self.bench.unsaid.clear()
         self.opened()
+        gap = self.bench.session.take_aim() if self.bench.session is not None else None
+        if gap is not None and gap.step == self.NAME:
+            self._announced = gap
+            self.land(gap)
 
     def opened(self) -> None:
         """Once, after the first picture."""
+
+    def land(self, gap: Gap) -> None:
+        """Come to where a gap can be closed; by default to the row that it is about."""
+        if not gap.what:
+            return
+        for table in self.query("#start").results(RowTable):
+            table.cursor = next((n for n, row in enumerate(table.rows) if str(row[0]) == gap.what), table.cursor)
 
     def show_state(self) -> None:
         """Bring everything up to date."""
         self.show()
         self._frame()
         self.show_jobs()
+        self._forget_gap()
+
+    def _forget_gap(self) -> None:
+        """A gap that was announced and is closed by now is not said any longer."""
+        if self._announced is None or self.bench.session is None:
+            return
+        if self._announced not in self.session.gaps():
+            self._announced = None
+            self.hush()
 
     def on_resize(self, _: events.Resize) -> None:
         """The foot line says what fits."""
@@ -139,7 +166,7 @@ class StepScreen(Screen[None]):
         self._foot()
 
     def _foot(self) -> None:
-        rows = [k for k in keys.keys_for(*self.SCOPES, "everywhere") if k.foot]
+        rows = [k for k in keys.keys_for(*self.foot_scopes(), "everywhere") if k.foot]
         tail = [k for k in rows if k.scope == "everywhere"]
         room = self.size.width - 1 - sum(len(k.name) + len(k.label) + 3 for k in tail)
         shown = []
@@ -161,7 +188,7 @@ class StepScreen(Screen[None]):
     def show_jobs(self) -> None:
         """One line a live job, on every step."""
         live = self.bench.jobs.live
-        lines = [clean(f" job {j.number} {j.title}: {j.line()}", 200) for j in live[:2]]
+        lines = [shown(f" job {j.number} {j.title}: {j.line()}", 200) for j in live[:2]]
         if len(live) > 2:
             lines[-1] += f"  (+{len(live) - 2} more)"
         line = self.query_one("#jobs", Static)
@@ -174,7 +201,7 @@ class StepScreen(Screen[None]):
         standing = self._fault if said.display and self._fault != line else ""
         self._fault = line if line.startswith("! ") else standing
         said.display = True
-        said.update(Content("\n".join(f" {text}" for text in (standing, line) if text)))
+        said.update(Content("\n".join(text for text in (standing, line) if text)))
         if self._silence is not None:
             self._silence.stop()
         self._silence = self.set_timer(seconds, self.hush)
@@ -201,6 +228,16 @@ class StepScreen(Screen[None]):
         else:
             self.bench.say("This case has one pair." if self.session.pairs else "Add a subject and a reference first.")
 
+    def action_next_gap(self) -> None:
+        """To the next thing that a signature waits for."""
+        self.flush()
+        gap = self.session.next_gap(self.NAME)
+        if gap is None:
+            self.bench.say(f"Nothing blocks a signature: {keys.way_to('review')} signs.")
+            return
+        self.bench.unsaid.append(f"{gap.pair + ': ' if gap.pair else ''}{gap.text}")  # said by the screen that comes
+        self.bench.jump(gap)
+
     def action_undo(self) -> None:
         """Take back the last change."""
         self._again(self.session.undo, "Taken back")
@@ -209,11 +246,13 @@ class StepScreen(Screen[None]):
         """Restore what was taken back."""
         self._again(self.session.redo, "Restored")
 
-    def _again(self, act: Any, word: str) -> None:
+    def _again(self, act: Callable[[], str], word: str) -> None:
         self.flush()
         said: list[str] = []
         if self.bench.attempt(lambda: said.append(act())):
-            self.bench.say(f"{word}: {said[0]}")
+            following = self.session.could_undo()
+            then = f" Next to take back: {following}." if following else " Nothing else can be taken back."
+            self.bench.say(f"{word}: {said[0]}.{then}")
             self.reload()
             self.bench.changed()
 

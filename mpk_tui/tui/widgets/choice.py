@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+
+from mpk_tui.tui import keys
 
 
 class Choice(Widget, can_focus=True):
@@ -21,10 +23,7 @@ class Choice(Widget, can_focus=True):
     Choice { height: auto; width: 1fr; }
     Choice:focus { text-style: bold; background: $boost; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", show=False),
-        Binding("right,space", "turn(1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings("choice")]
     value: reactive[str] = reactive("", layout=True)
 
     class Changed(Message):

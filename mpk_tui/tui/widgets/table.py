@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mpk_tui.text import clean
+from mpk_tui.tui import keys, safe
+
+
+def shown(value: Any) -> str:
+    """A value as text; a dash for none."""
+    return value if isinstance(value, str) else "–" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,18 @@ class Column:
         width: Cells; 0 takes what is left, at least 12.
         right: Numbers stand to the right.
         name: Too long a name loses its middle: both ends of a tensor's name or a path tell.
+        show: A value of this column as text.
+        number: A value as a number, or None; without it the column holds words.  Sorts and filters go by it.
+        least: The column is left out where the table has fewer cells than this.
     """
 
     title: str
     width: int = 0
     right: bool = False
     name: bool = False
+    show: Callable[[Any], str] = shown
+    number: Callable[[Any], float | None] | None = None
+    least: int = 0
 
 
 class RowTable(ScrollView, can_focus=True):
@@ -46,20 +57,14 @@ class RowTable(ScrollView, can_focus=True):
     RowTable:focus > .row--cursor { text-style: reverse; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"row--head", "row--cursor", "row--plain"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "edge(0)", show=False),
-        Binding("end", "edge(1)", show=False),
-        Binding("enter", "pick", show=False),
-        Binding("space", "mark", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings("table")]
     cursor: reactive[int] = reactive(0)
 
-    class Picked(Message):
-        """Enter, or a click on the row under the cursor."""
+    class OnRow(Message):
+        """Something happened on a row.
+
+        Handlers of a message are called for its subclasses too: what is told of a row must not be one of another.
+        """
 
         def __init__(self, table: RowTable, index: int) -> None:
             super().__init__()
@@ -70,19 +75,22 @@ class RowTable(ScrollView, can_focus=True):
             """The table."""
             return self.table
 
-    class Marked(Picked):
+    class Picked(OnRow):
+        """Enter, or a click on the row under the cursor."""
+
+    class Marked(OnRow):
         """Space on a row."""
 
-    class Moved(Picked):
+    class Moved(OnRow):
         """The cursor came to another row."""
 
     def __init__(self, columns: Sequence[Column], *, empty: str = "Nothing here yet.", id: str | None = None) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
-        self.rows: Sequence[Sequence[str]] = ()
+        self.rows: Sequence[Sequence[Any]] = ()
         self._empty = empty
 
-    def show(self, rows: Sequence[Sequence[str]], columns: Sequence[Column] | None = None) -> None:
+    def show(self, rows: Sequence[Sequence[Any]], columns: Sequence[Column] | None = None) -> None:
         """Replace all rows; the cursor stays on its number where it can."""
         self.rows = rows
         if columns is not None:
@@ -91,19 +99,28 @@ class RowTable(ScrollView, can_focus=True):
         self._measure()
         self.refresh()
 
+    def say_empty(self, text: str) -> None:
+        """What stands there while there are no rows."""
+        self._empty = text
+        self.refresh()
+
     @property
     def index(self) -> int | None:
         """Row under the cursor, None in an empty table."""
         return self.cursor if self.rows else None
 
-    def _widths(self) -> list[int]:
-        fixed = sum(c.width or 0 for c in self.columns) + 2 * len(self.columns)
-        flexible = sum(not c.width for c in self.columns)
-        room = max(0, self.scrollable_content_region.width - fixed)
-        return [c.width or max(12, room // max(1, flexible)) for c in self.columns]
+    def _layout(self) -> list[tuple[int, Column, int]]:
+        """Columns for which there is room: place in a row, column, width in cells."""
+        across = self.scrollable_content_region.width
+        shown = [(n, c) for n, c in enumerate(self.columns) if c.least <= across]
+        fixed = sum(c.width or 0 for _, c in shown) + 2 * len(shown)
+        flexible = sum(not c.width for _, c in shown)
+        room = max(0, across - fixed)
+        return [(n, c, c.width or max(12, room // max(1, flexible))) for n, c in shown]
 
     def _measure(self) -> None:
-        width = sum(self._widths()) + 2 * len(self.columns)
+        layout = self._layout()
+        width = sum(w for _, _, w in layout) + 2 * len(layout)
         self.virtual_size = Size(max(width, self.scrollable_content_region.width), len(self.rows) + 1)
 
     def on_resize(self, _: events.Resize) -> None:
@@ -115,9 +132,9 @@ class RowTable(ScrollView, can_focus=True):
         """One line of what is in view; the first is always the head."""
         scroll_x, scroll_y = self.scroll_offset
         width = self.size.width
-        widths = self._widths()
+        layout = self._layout()
         if y == 0:
-            text = "  " + "  ".join(_cell(c.title, w, c) for c, w in zip(self.columns, widths, strict=True))
+            text = "  " + "  ".join(_cell(c.title, w, c) for _, c, w in layout)
             style = self.get_component_rich_style("row--head")
         else:
             row = y - 1 + scroll_y
@@ -127,7 +144,8 @@ class RowTable(ScrollView, can_focus=True):
             elif row >= len(self.rows):
                 text = ""
             else:
-                cells = (_cell(clean(v), w, c) for v, c, w in zip(self.rows[row], self.columns, widths, strict=True))
+                values = self.rows[row]
+                cells = (_cell(safe.shown(c.show(values[n])), w, c) for n, c, w in layout)
                 here = row == self.cursor
                 text = ("› " if here else "  ") + "  ".join(cells)
                 if here:
