@@ -57,6 +57,16 @@ def test_what_the_commands_print_follows_the_schemas(
         printed(capsys, "compare", a, b, "--json")
     assert printed(capsys, "case", "status", demo / "case", "--json")["ready"] is True
     assert printed(capsys, "case", "verdict", demo / "case", "--json")["complete"] is True
+    for act in ("propose", "evidence"):
+        assert printed(capsys, "case", act, demo / "case", "--pair", "S1:R1", "--json")["pair"] == "S1:R1"
+    assert printed(capsys, "case", "log", demo / "case", "--json")["entries"]
+    main(["case", "custody", str(demo / "case"), "intake", "From the drive.", "--from", "Unit 7"])
+    capsys.readouterr()
+    assert printed(capsys, "case", "custody", demo / "case", "--json")["statements"]
+    main(["fingerprint", str(base), "-o", str(tmp_path / "shelf.mpkf")])
+    capsys.readouterr()
+    assert printed(capsys, "library", "list", tmp_path, "--json")["files"]
+    assert printed(capsys, "keymap", "--json", "--builtin")["keys"]
     bundle, key = demo / "demo.mpkb", demo / "keys" / "demo.pub.pem"
     assert printed(capsys, "verify", bundle, "--key", key, "--json")["verdict"] == "VALID"
     assert printed(capsys, "verify", bundle, "--key", key, "--checkpoint", tuned, "--json")["verdict"] == "VALID"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mpk_tui.lineage.findings import FINDINGS
-from mpk_tui.report import cddl, document_json
+from mpk_tui.report import cddl, document_json, shapes_case
 from mpk_tui.report.shapes import BOOL, COUNT, HEX, INT, NUM, STR, P, Schema, choice, listing, maybe, record
 from mpk_tui.report.shapes_profile import PROFILE
 
@@ -404,6 +404,12 @@ def all_schemas() -> dict[str, Schema]:
         "extract-1.json": _named("mpk-tui/extract/1", "attachments that were written out", EXTRACT),
         "proof-1.json": _named("mpk-tui/proof/1", "what the proof of one tensor says", PROOF),
         "report-1.json": _named("mpk-tui/report/1", "what a report of a signed bundle says", document_json.SHAPE),
+        "proposal-1.json": _named("mpk-tui/proposal/1", "what a comparison proposes", shapes_case.PROPOSAL),
+        "evidence-1.json": _named("mpk-tui/evidence/1", "the evidence about a pair", shapes_case.EVIDENCE),
+        "log-1.json": _named("mpk-tui/log/1", "the journal of a case", shapes_case.LOG),
+        "custody-1.json": _named("mpk-tui/custody/1", "the chain of custody of a case", shapes_case.CUSTODY),
+        "library-1.json": _named("mpk-tui/library/1", "the fingerprint files of a folder", shapes_case.LIBRARY),
+        "keymap-1.json": _named("mpk-tui/keymap/1", "the keys of the workbench", shapes_case.KEYMAP),
         "hashes-1.json": _named("mpk-tui/hashes/1", "files held against hash lists", HASHES),
     }
 
