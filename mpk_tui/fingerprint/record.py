@@ -126,15 +126,17 @@ class Fingerprint:
             ],
             "tensors": [[t.name, t.dtype, list(t.shape), t.nbytes, t.sha256] for t in self.tensors],
             "root": self.root,
-            "config": dict(self.config),
-            "tokenizer": dict(self.tokenizer),
-            "metadata": [[file, sorted([k, v] for k, v in m.items())] for file, m in sorted(self.metadata.items())],
+            "config": _spelled(dict(self.config)),
+            "tokenizer": _spelled(dict(self.tokenizer)),
+            "metadata": _spelled(
+                [[file, sorted([k, v] for k, v in m.items())] for file, m in sorted(self.metadata.items())]
+            ),
             "features": [
                 {"id": f.id, "version": f.version, "params": dict(f.params), "dtype": f.dtype,
                  "shape": list(f.shape), "data": f.data}
                 for _, f in sorted(self.features.items())
             ],
-            "notices": list(self.notices),
+            "notices": _spelled(list(self.notices)),
         }  # fmt: skip
         return canonical.encode([MAGIC, record])
 
@@ -243,6 +245,17 @@ def _path(path: str | None) -> str | bytes | None:
     except UnicodeEncodeError:
         return path.encode("utf-8", "surrogateescape")
     return path
+
+
+def _spelled(value: Any) -> Any:
+    """Facts and sentences as UTF-8 can hold them: halves of surrogates, as file names have them, in letters."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {k: _spelled(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled(v) for v in value]
+    return value
 
 
 def _text(path: str | bytes | None) -> str | None:

@@ -141,7 +141,7 @@ def decompose(
     if refused and len(refused) > 0.5 * len(telling):
         return _refuse(record, refused[0].refused)
     if not good:
-        return _refuse(record, fits[0].refused if fits else "no matrices of one shape in the model and all given sources")
+        return _refuse(record, fits[0].refused if fits else "no matrices of one shape in the model and all sources")
     _summarize(record, good)
     return _read(record, good, sources, [p.label for p in parents])
 

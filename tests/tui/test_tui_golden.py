@@ -107,13 +107,13 @@ def test_the_same_without_colour(scene: Scene, place: Place, monkeypatch: pytest
                 assert colour is None or colour.is_default, segment
         shown, kept = place.told(picture(app)) + "\n", (GOLDEN / golden(scene, size)).read_text("utf-8")
         if scene.name == "palette":  # which theme is in use differs
-            assert "Theme: ansi\n  in use" in shown
+            assert "Theme: ansi\n" in shown
         elif isinstance(app.screen, ModalScreen):  # without colours nothing is seen through the edge of a dialog
             lines = shown.split("\n"), kept.split("\n")
             assert len(lines[0]) == len(lines[1])
             for line, beside in zip(*lines, strict=True):
                 assert all(c in (" ", b) for c, b in zip(line, beside.ljust(len(line)), strict=False))
-            assert sum(map(len, shown.split())) > 300
+            assert sum(map(len, shown.split())) > 200
         else:
             assert shown == kept
 
