@@ -65,9 +65,10 @@ def run_apart(task: str, request: bytes, report: Report, cancel: CancelToken) ->
     cancel.check()
     # The same modules as here; not what lies in the folder where the person stands, so far as it was not named.
     ours = [p for p in dict.fromkeys([*sys.path, str(Path(__file__).resolve().parent.parent)]) if p]
+    quiet = ["-B"] if sys.dont_write_bytecode else []  # which -I takes from no variable
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START, json.dumps(ours)],
+            [sys.executable, "-I", *quiet, "-c", _START, json.dumps(ours)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
