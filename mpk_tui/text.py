@@ -8,6 +8,7 @@ dangerous character visible instead of removing it: an examiner must see that it
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 # Cc controls, Cf formats (bidi, zero width, tags), Zl/Zp separators, Cs surrogates, Co private use.
 _HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
@@ -18,6 +19,10 @@ _BLANK = frozenset(
     [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0,
      *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
 )  # fmt: skip
+
+_MARKS = frozenset({"Mn", "Me"})
+_STACK = 8
+"""Marks in a row that are shown as such: pointed Hebrew and Tibetan stacks stay below it."""
 
 
 def clean(text: str, limit: int = 400) -> str:
@@ -31,19 +36,27 @@ def clean(text: str, limit: int = 400) -> str:
         Text that moves no cursor, changes no colour and reorders no other text.
     """
     cut = text[: limit + 1]
-    shown = "".join(_visible(c) for c in cut)
+    shown = cut if cut.isascii() and cut.isprintable() else "".join(_each_visible(cut))
     if len(text) > limit or len(shown) > limit * 2:
         return f"{shown[:limit]}… ({len(text)} characters)"
     return shown
 
 
-def _visible(c: str) -> str:
-    if " " <= c <= "~":
-        return c
-    code = ord(c)
-    if code in _BLANK or unicodedata.category(c) in _HIDDEN:
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return c
+def _each_visible(text: str) -> Iterator[str]:
+    """Characters as they may be shown; more marks on one letter than a script uses would be drawn over other lines."""
+    marks = 0
+    for c in text:
+        if " " <= c <= "~":
+            marks = 0
+            yield c
+            continue
+        category = unicodedata.category(c)
+        marks = marks + 1 if category in _MARKS else 0
+        yield _spelled(ord(c)) if category in _HIDDEN or marks > _STACK or ord(c) in _BLANK else c
+
+
+def _spelled(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def folded(text: str, columns: int) -> str:

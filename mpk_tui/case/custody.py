@@ -190,8 +190,7 @@ def checked(act: Act, text: str, given: Mapping[str, str]) -> dict[str, str]:
         missing = [f.name for f in act.fields if f.needed and f.name not in out]
         if missing:
             raise UsageError(
-                f"a statement of custody needs text, or for {act.name} the fields "
-                f"{', '.join(f.name for f in act.fields if f.needed)}",
+                f"a statement of custody needs text, or {' and '.join(f.label for f in act.fields if f.needed)}",
                 where=missing[0],
             )
     return out

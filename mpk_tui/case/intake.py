@@ -42,7 +42,7 @@ class ContradictionError(MpkError):
         rest = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
         super().__init__(
             f"{len(lines)} lines of hash lists contradict the files: {named}{rest}", where=where,
-            hint="Nothing was taken in. Copy again, or give the reason with --accept-mismatch REASON",
+            hint="Nothing was taken in. Copy again, or say why they are taken in all the same (--accept-mismatch)",
         )  # fmt: skip
         self.lines = lines
 

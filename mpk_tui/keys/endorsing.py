@@ -81,7 +81,9 @@ def data_for(said: Statement, outcome: Outcome, data: bytes, at: int) -> dict[st
     return {"reviewed": sorted(set(said.reviewed))} if said.reviewed else {}
 
 
-def endorsed(said: Statement, outcome: Outcome, data: bytes, at: int, signer: MessageSigner) -> bytes:
+def endorsed(
+    said: Statement, outcome: Outcome, data: bytes, at: int, signer: MessageSigner, dated: int | None = None
+) -> bytes:
     """The bundle file with one more endorsement.
 
     Args:
@@ -90,14 +92,16 @@ def endorsed(said: Statement, outcome: Outcome, data: bytes, at: int, signer: Me
         data: The bundle file as it was verified.
         at: The clock of that verification, milliseconds.
         signer: Whoever signs.
+        dated: When it is said, milliseconds; without it the clock of the verification.
 
     Raises:
         MpkError: The statement does not fit, or the keys do not fit the bundle's suite.
     """
     sealed = envelope.parse(data)
     body = endorse.draft(
-        sealed, said.kind, at, declared(signer, said.id, said.role), said.text, data_for(said, outcome, data, at)
-    )
+        sealed, said.kind, at if dated is None else dated, declared(signer, said.id, said.role), said.text,
+        data_for(said, outcome, data, at),
+    )  # fmt: skip
     return endorse.attach(sealed, body, signatures(signer, endorse.message(body))).to_bytes()
 
 

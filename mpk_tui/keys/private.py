@@ -267,11 +267,12 @@ def _read(path: Path) -> _KeyFile:
         mode = os.stat(path).st_mode
     except OSError as error:
         raise StorageError(f"cannot be read ({error.strerror})", where=where) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    match = _PEM.match(held.value)
+    public = match is None and b"PUBLIC KEY" in held.value  # which may be read by everybody, but signs nothing
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not public:
         raise KeyFileError(
             f"can be read by others (mode {stat.S_IMODE(mode):04o})", where=where, hint=f"chmod 600 {path.name}"
         )
-    match = _PEM.match(held.value)
     if match is None:
         raise KeyFileError("is not one private key in PKCS #8 PEM form", where=where, hint=_hint(held))
     try:

@@ -124,7 +124,7 @@ def _block(block: Block) -> Iterator[str]:
 
 def _fact(name: str, cell: Cell) -> Iterator[str]:
     first = f"  {name}".ljust(_NAME)
-    if len(first) > _NAME:
+    if not first.endswith(" "):
         yield first
         first = " " * _NAME
     for text in cell:

@@ -16,7 +16,8 @@ ANSWER: Schema = record(
 """`mpk_tui.constitution.answers.Answer`."""
 EVIDENCE_ITEM: Schema = record(
     {
-        "id": STR, "kind": choice("a", "b", "c", "context", "denial"), "supports": listing(STR), "opposes": listing(STR),
+        "id": STR, "kind": choice("a", "b", "c", "context", "denial"), "supports": listing(STR),
+        "opposes": listing(STR),
         "source": STR, "digest": STR, "locator": STR, "excerpt": STR, "finding": STR, "record": STR,
     }
 )  # fmt: skip

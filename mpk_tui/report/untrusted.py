@@ -53,6 +53,10 @@ class Purse:
         """Words of a person or a document."""
         return Run(self.take(text, limit), Voice.SAID)
 
+    def told(self, text: str, limit: int = 1000) -> Cell:
+        """Words of a person or a document in a cell, each of their lines a paragraph."""
+        return tuple((Run(line, Voice.SAID),) for line in self.lines(text, limit))
+
     def name(self, text: str, limit: int = 200) -> Run:
         """A name, an id or a path."""
         return Run(self.take(text, limit), Voice.NAME)

@@ -67,13 +67,13 @@ ABOUT = {
     "history": (
         "The journal: who did what, when, in UTC, each entry chained to the one before by a hash.",
         "Nothing is ever removed; taking back is an entry too, and so is restoring.",
-        "Enter shows a whole record.",
+        "A row opens into the whole record.",
         "The journal becomes the log section of the bundle as it stands here.",
     ),
     "jobs": (
         "Long work runs here in the background: what it is, how far, how fast, and how long still.",
         "A job can be paused, resumed and stopped; a result enters the case only when it is whole.",
-        "Leaving a screen does not stop its job; Enter goes to where it was started.",
+        "Leaving a screen does not stop its job; its row leads to where it was started.",
         "Closing the workbench stops jobs; a fingerprint goes on from the files that were finished.",
     ),
     "library": (

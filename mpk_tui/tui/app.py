@@ -29,6 +29,8 @@ from mpk_tui.tui.settings import Looks, Settings, keep
 from mpk_tui.tui.themes import OPAQUE, OURS, TEXTUAL
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from mpk_tui.tui.session import Gap, Session
 
 
@@ -352,6 +354,14 @@ class Workbench(App[None]):
             self._exception_event.set()
         self._fatal_error()
 
+    def panic(self, *renderables: RenderableType) -> None:
+        """A fault in a thread of the library: said as one of ours, without its traceback and its values."""
+        self._return_code = 1
+        stacks = [s for r in renderables for s in getattr(getattr(r, "trace", None), "stacks", ())]
+        kinds = ", ".join(str(s.exc_type) for s in stacks) or "in the library that draws"
+        self._exit_renderables.append(Text(fault_report(None, kinds)))
+        self._close_messages_no_wait()
+
     def _fatal_error(self) -> None:
         """Say what broke and where, without the values of any variable: one of them may be a passphrase."""
         self.bell()
@@ -384,13 +394,13 @@ def read_session(folder: Path, *, read_only: bool = False) -> Session:
     return Session.open(folder, read_only=read_only)
 
 
-def fault_report(error: BaseException | None) -> str:
+def fault_report(error: BaseException | None, kind: str = "") -> str:
     """A traceback of places only: no locals, no messages of foreign exceptions, which may quote what was typed."""
     frames: Iterable[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__) if error else ()
     places = [f"  {Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames]
     return "\n".join(
         [
-            f"mpk-tui ended on a fault of its own: {type(error).__name__}",
+            f"mpk-tui ended on a fault of its own: {kind or type(error).__name__}",
             *places[-12:],
             "Everything that was answered is in the case's journal. Please report the lines above.",
         ]

@@ -5,6 +5,7 @@ The key is opened in the thread that signs; the passphrase lives as long as that
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def endorsing(opened: Opened, values: dict[str, str]) -> tuple[Callable[[Report,
 
     def work(report: Report, cancel: CancelToken) -> Path:
         signer = file_signer([key], suite_of_bundle(data), secret)
-        made = endorsed(said, opened.outcome, data, at, signer)
+        # A bundle may stand open for hours: what is said of it is dated when it is said, never before the check.
+        made = endorsed(said, opened.outcome, data, at, signer, max(at, time.time_ns() // 1_000_000))
         cancel.check()
         write_file(new_file(str(path)), made)
         return path

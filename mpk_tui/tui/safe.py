@@ -17,9 +17,10 @@ from textual.filter import LineFilter
 from mpk_tui.text import clean, clean_lines
 from mpk_tui.tui import glyphs
 
-# Controls (C0 without nothing, DEL, C1), bidi marks, embeddings and isolates, zero width, line separators, BOM, tags.
+# Controls (C0 without nothing, DEL, C1), bidi marks, embeddings and isolates, zero width, line separators, BOM, tags;
+# halves of surrogates, which the terminal's encoding cannot hold.
 _STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
@@ -43,6 +44,12 @@ def plain(text: str, limit: int = 400, style: str = "") -> Content:
 def prose(text: str, limit: int = 20_000) -> Content:
     """Untrusted text as paragraphs."""
     return Content(glyphs.spelled(clean_lines(text, limit)))
+
+
+def told(text: str, limit: int = 20_000) -> str:
+    """Untrusted text beside a label; of several lines each stands behind ``| ``, so that none passes for ours."""
+    lines = glyphs.spelled(clean_lines(text.rstrip("\r\n"), limit)).split("\n")
+    return lines[0] if len(lines) == 1 else "".join(f"\n  | {line}" for line in lines)
 
 
 class SafeLines(LineFilter):

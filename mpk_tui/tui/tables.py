@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import Any, overload
 
 from mpk_tui.report.tensors import TensorRow
+from mpk_tui.tui import keys
 from mpk_tui.tui.widgets.table import Column
 
 Values = Sequence[Sequence[Any]]
@@ -336,7 +337,7 @@ def tensor_table(record: Mapping[str, Any], rows: Sequence[TensorRow], *, whole:
     return Table(
         "tensors", "identity", title,
         "Both fingerprints joined with the record's numbers. change is ||A - B|| / ||A||, cosine that of the flattened "
-        "values. Enter shows everything that is known of a tensor.",
+        f"values. {keys.name_of('table', 'pick')} shows everything that is known of a tensor.",
         (
             Column("state", 9, show=words), Column("tensor", name=True, show=words), _numbers("change", 8, 4),
             _numbers("cosine", 8, 5), Column("layer", 5, right=True, show=_place, number=measured, least=68),

@@ -66,8 +66,10 @@ def run(
     from mpk_tui.tui import settings
 
     looks = settings.gather(settings.wishes_of(theme, ascii, mouse), keys, os.environ)
+    from mpk_tui.tui import keyboard
     from mpk_tui.tui.app import Workbench
 
+    keyboard.listen()
     app = Workbench(case, new=new, read_only=read_only, looks=looks)
     return asyncio.run(_main(app))
 

@@ -96,6 +96,8 @@ def request_of(values: dict[str, str]) -> tuple[Request, Whom]:
     bundle, trust, key, case, identity = (values[n].strip() for n in ("bundle", "trust", "key", "case", "id"))
     if not bundle:
         raise UsageError("type the path of a bundle")
+    if not os.path.lexists(_path(bundle)):
+        raise UsageError(f"{bundle}: there is nothing at this path")
     if trust and key:
         raise UsageError("name a trust store or a key, not both")
     receipts = store.default_receipts() if values["receipt"] == YES else None

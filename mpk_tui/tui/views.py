@@ -96,7 +96,7 @@ def views(record: Mapping[str, Any], tensors: Tensors | None = None) -> tuple[Vi
 def _overview(found: Sequence[View]) -> Table:
     return Table(
         OVERVIEW, "overview", "What there is to look at",
-        f"Enter opens a line; {keys.name_of('comparison', 'next_view')} and "
+        f"{keys.name_of('table', 'pick')} opens a line; {keys.name_of('comparison', 'next_view')} and "
         f"{keys.name_of('comparison', 'previous_view')} go from one to the next.",
         (Column("look at", 19), Column("what it says")),
         [(v.name, v.says.removeprefix(f"{v.name}: ")) for v in found],

@@ -215,7 +215,7 @@ def numbers(record: dict[str, Any], question_id: str) -> list[str]:
         return []
     shown = tables(record)
     tests = [t.title for t, made in zip(shown, record["tests"], strict=False) if made["ran"]]
-    identity = identity_table(record).title
+    identity = identity_table(record).title.rsplit(", ", 1)[0]  # without how many rows stand below it there
     out = [f"finding {record['finding']}"]
     if question_id in ("c4", "3.1", "3.7"):
         out.append(identity)
@@ -268,8 +268,9 @@ def _named(entry: Entry) -> str:
         return f"{p.get('id')}, {p.get('role')}: {p.get('label')}"
     if entry.act == "attach":
         return f"{p.get('name')}, {p.get('size')} bytes"
-    first = f"{plain_value(p.pop('id'))}: " if "id" in p else ""
-    return first + ", ".join(f"{k} {plain_value(v)}" for k, v in p.items())
+    first = plain_value(p.pop("id")) if "id" in p else ""
+    rest = ", ".join(f"{k} {plain_value(v)}" for k, v in p.items())
+    return ": ".join(part for part in (first, rest) if part)
 
 
 def entry_fields(entry: Entry) -> list[tuple[str, str]]:

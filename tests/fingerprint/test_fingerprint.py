@@ -87,6 +87,19 @@ def test_the_same_bytes_on_every_run_and_round_trip(tmp_path: Path) -> None:
     assert len(first.to_bytes()) < 3_000_000
 
 
+def test_names_and_facts_that_are_no_utf_8_are_spelled_and_refuse_nothing(tmp_path: Path) -> None:
+    model = shutil.copytree(BASE, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "_name_or_path": "half \ud83d"}))
+    Path(os.fsdecode(os.fsencode(model) + b"/\xff\x9b31m.bin")).write_bytes(b"x")
+    made = fingerprint(model)
+    read = Fingerprint.from_bytes(made.to_bytes())
+    assert read.to_bytes() == made.to_bytes()
+    assert os.fsdecode(b"\xff\x9b31m.bin") in [f.path for f in read.files]
+    json.dumps(read.summary()).encode("utf-8")
+    assert not any("\ud800" <= c <= "\udfff" for c in "".join(read.notices))
+
+
 def test_facts_and_features_are_there() -> None:
     made = fingerprint(BASE)
     assert (made.family, made.scope, made.config["layers"], made.tokenizer["kind"]) == (

@@ -52,13 +52,15 @@ async def press(pilot: Pilot[Any], pressed: tuple[str, ...]) -> None:
     """Press a scene's keys."""
     app = pilot.app
     assert isinstance(app, Workbench)
+    waiting: list[str] = []
     for key in pressed:
         if key == ".":
+            await keys(pilot, *waiting)
+            waiting.clear()
             await at_rest(pilot, app)
-        elif key.startswith("'"):
-            await pilot.press(*key[1:])
         else:
-            await keys(pilot, key)
+            waiting += key[1:] if key.startswith("'") else (key,)
+    await keys(pilot, *waiting)
     await at_rest(pilot, app)
 
 
@@ -70,8 +72,9 @@ async def at_rest(pilot: Pilot[Any], app: Workbench) -> None:
         begun = any(j.live and j.begun for j in app.jobs.all.values())
         return not begun and not any(worker.is_running for worker in app.workers)
 
-    await until(pilot, rests, 60)
-    await pilot.pause()
+    if not rests():
+        await until(pilot, rests, 60)
+        await pilot.pause()
 
 
 # -- what no key does ------------------------------------------------------------------------------------------------

@@ -124,6 +124,24 @@ def test_an_item_is_said_anew_and_answers_go_on_citing_it(tmp_path: Path) -> Non
     drive(app, script, SMALL)
 
 
+def test_the_cursor_goes_to_what_was_added(tmp_path: Path) -> None:
+    case = begun(tmp_path, compared=True)
+    (tmp_path / "card.md").write_text("one line\n")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "4", "b", "g", "5", "a")
+        await paste(pilot, "card")
+        app.screen.query_one("#f-file", Input).value = str(tmp_path / "card.md")
+        await keys(pilot, "ctrl+s")
+        await settled(pilot)
+        assert "› E2" in shown(app)
+        await keys(pilot, "q")
+        await until(pilot, lambda: "one line" in shown(app))
+
+    drive(app, script, SMALL)
+
+
 def test_a_read_only_case_keeps_its_evidence(tmp_path: Path) -> None:
     case = begun(tmp_path)
     app = Workbench(case, read_only=True)

@@ -19,7 +19,7 @@ from mpk_tui.tui.widgets.figure import FigureView, drawn
 from mpk_tui.tui.widgets.figure_grid import steps
 from mpk_tui.tui.widgets.figure_plot import Cursor, values
 from mpk_tui.tui.widgets.figure_scale import Scale, label, rounded, scale_of
-from mpk_tui.tui.widgets.figure_words import beside, reading, size
+from mpk_tui.tui.widgets.figure_words import beside, measured, reading, size
 
 HOSTILE = "bad[/]\x1b[31m\x9b2J\u202egnp.exe\u200b[bold]\n\ttail 漢字" + "x" * 10_000
 
@@ -225,3 +225,13 @@ def test_all_eight_figures_of_an_empty_record_say_why() -> None:
     for figure in figures({}):
         out = drawn(figure, 78, 15, Cursor())
         assert out[0].startswith("Not drawn: ")
+
+
+def test_only_what_was_measured_can_be_cited() -> None:
+    figure = Figure("rho", "Rho", "About.", "layer", "rho", series=(Series("one", "line", (0.0, 1.0), (0.5, None)),))
+    assert measured(figure, Cursor(0, 0))
+    assert not measured(figure, Cursor(0, 1))
+    assert not measured(figure, Cursor(7, 0))
+    grid = Grid(("0",), ("0", "1", "2"), ((1.0, None, float("nan")),), 0.0, 1.0)
+    cells = Figure("layers", "Layers", "About.", "b", "a", grid=grid)
+    assert [measured(cells, Cursor(0, n)) for n in range(4)] == [True, False, False, False]

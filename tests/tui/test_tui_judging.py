@@ -92,6 +92,30 @@ def test_a_proposal_is_taken_over_by_one_key_and_another_answer_needs_a_reason(t
     drive(app, script, SMALL)
 
 
+def test_a_reason_that_the_tool_gave_for_another_answer_does_not_become_ones_own(tmp_path: Path) -> None:
+    case = begun(tmp_path, compared=True)
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "6", "right", "right", "t")
+        assert "Taken over: undetermined" in shown(app)
+        await keys(pilot, "right")
+        assert "Taken over" not in shown(app)  # it was said of another question
+        await keys(pilot, "left", "m")
+        assert "Met needs a reason of your own; this one is the tool's, for undetermined" in shown(app)
+        assert "Reason, typing · Esc enters it, with met" in shown(app)
+        await keys(pilot, "escape")
+        assert "Not entered: met has no reason of its own yet." in shown(app)
+        assert state(app).answers["S1:R1"]["c2"].answer == "undetermined"
+        await keys(pilot, "m")
+        await paste(pilot, "the paper names the teacher")  # over the tool's words, which are marked
+        await keys(pilot, "escape")
+        given = state(app).answers["S1:R1"]["c2"]
+        assert (given.answer, given.reason) == ("met", "the paper names the teacher")
+
+    drive(app, script, SMALL)
+
+
 def test_a_contradiction_stands_on_both_answers_at_once(tmp_path: Path) -> None:
     case = begun(tmp_path)
     with open_case(case) as c:
@@ -280,6 +304,23 @@ def test_one_key_goes_from_gap_to_gap(tmp_path: Path) -> None:
         assert "Rationale for" in shown(app)
 
     drive(app, script, WIDE)
+
+
+def test_a_gap_that_was_closed_is_not_said_on_because_another_pair_has_one_like_it(tmp_path: Path) -> None:
+    app = Workbench(begun(tmp_path, references=2, compared=True))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        for _ in range(5):  # past the fingerprints
+            await keys(pilot, "N")
+            if "S1:R1: C4 was not answered" in shown(app):
+                break
+        assert "S1:R1: C4 was not answered" in shown(app)
+        await keys(pilot, "u")
+        assert "was not answered" not in shown(app)
+        await keys(pilot, "g", "1")
+        assert "C4 was not answered" in shown(app)
+
+    drive(app, script, SMALL)
 
 
 def test_keys_typed_just_ahead_of_the_accepting_key_are_in_the_form(tmp_path: Path) -> None:

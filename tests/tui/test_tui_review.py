@@ -104,7 +104,7 @@ def test_custody_by_its_fields_is_a_chain_that_is_shown(tmp_path: Path) -> None:
         await keys(pilot, "c", "t")
         await paste(pilot, "a stranger [/]")
         await keys(pilot, "ctrl+s")
-        assert "needs text, or for transfer the fields from, to" in shown(app)
+        assert "needs text, or From and To" in shown(app)
         await keys(pilot, "tab")
         await paste(pilot, "Kim")
         await keys(pilot, "tab")

@@ -245,9 +245,11 @@ def test_of_an_altered_bundle_nothing_is_shown_at_all(bench: Path) -> None:
 
 def test_a_missing_file_a_wrong_id_and_two_answers_to_one_question(bench: Path) -> None:
     async def run(pilot: Pilot[Any], app: Workbench) -> None:
-        await opened(pilot, bench / "none.mpkb")
-        assert "INTERNAL:" in picture(app)
-        assert "none.mpkb" in "".join(picture(app).split())
+        await keys(pilot, "g", "v")
+        await form(pilot, "o", bundle=str(bench / "none.mpkb"))
+        assert "none.mpkb:thereisnothingatthispath" in "".join(picture(app).replace("│", " ").split())
+        assert not app.jobs.all
+        await keys(pilot, "escape", "escape")
         await form(pilot, "o", bundle=str(bench / "good.mpkb"), trust=str(bench), key=str(bench / "anna.pub.pem"))
         assert "name a trust store or a key, not both" in picture(app)
         app.screen.query_one("#f-trust").value = ""  # type: ignore[attr-defined]
@@ -380,6 +382,25 @@ def test_an_endorsement_that_cannot_be_made_leaves_nothing(
 
     script(run)
     assert not (bench / "with.mpkb").exists()
+
+
+def test_after_a_wrong_passphrase_the_words_of_a_dissent_stand_there_again(bench: Path, key: Path) -> None:
+    async def run(pilot: Pilot[Any], app: Workbench) -> None:
+        await opened(pilot, bench / "good.mpkb")
+        out = str(bench / "with.mpkb")
+        values = {"kind": "dissent", "id": "Bo", "statement": "I read\nit otherwise.", "key": str(key), "out": out}
+        await form(pilot, "e", **values, passphrase="wrong")
+        await settled(pilot)
+        await form(pilot, "e", passphrase=PASSWORD)
+        await settled(pilot)
+        assert "DISSENT by nobody that you know, as 'Bo'" in picture(app)
+        await form(pilot, "e", id="")
+        assert app.screen.query_one("#f-kind").value == "concur"  # type: ignore[attr-defined]
+
+    script(run)
+    store = single_key(public.read_public(bench / "anna.pub.pem"))
+    (said,) = verify((bench / "with.mpkb").read_bytes(), store, w.NOW * 2).endorsements
+    assert (said.kind, said.statement) == ("dissent", "I read\nit otherwise.")
 
 
 @pytest.mark.parametrize("kind", ["concur", "witness", "receipt", "timestamp"])

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,15 +15,16 @@ from pathlib import Path
 
 import pytest
 from test_tui_tmux import Terminal, wait
+from tiny_models import checkpoint, weights
 
-from mpk_tui.case import create_case, open_case
+from mpk_tui.case import artifacts, create_case, open_case
 from mpk_tui.keys import private
 from mpk_tui.keys.passphrase import Passphrase
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 SECRET = "correct horse battery"
-SOON, LONG = 12, 300
+SOON, LONG = 60, 300
 """Seconds, for a machine on which much else runs: until a picture changes, and until a job is done."""
 CARD = "Model card of the suspect\n\nThis model was fine-tuned from Base 1, release 2.\nNothing else is known of it.\n"
 
@@ -77,10 +79,10 @@ def _flat(text: str) -> str:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """A terminal that is gone afterwards, with all that ran in it; what the workbench remembers lies in it too."""
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """A terminal that is gone afterwards, with all that ran in it; what is remembered lies in the test's folder."""
     for name in ("DATA", "CACHE", "CONFIG"):
-        os.environ[f"XDG_{name}_HOME"] = str(tmp_path / name.lower())
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     made = Terminal(tmp_path)
     yield made
     made.tmux("kill-server")
@@ -255,7 +257,7 @@ def check(ada: Examiner, terminal: Terminal) -> None:
     ada.press("r", until="Make a report")
     ada.press("C-u", until="its ending tells the format")
     ada.fills("c14.html", "CONFIDENTIAL")
-    ada.press("C-s", until=("Wrote", "c14.html"), seconds=LONG)
+    ada.press("C-s", until="Wrote c14.html", seconds=LONG)
     ada.press("e", until="Endorse or dissent")
     ada.press("Enter", until="Your name, as signed")
     ada.fills("Bo Lind", "")
@@ -264,17 +266,114 @@ def check(ada: Examiner, terminal: Terminal) -> None:
     ada.fills("", "", "bo.pem")
     terminal.text(SECRET)
     ada.press("Enter", until="New file to write")
-    ada.press("Enter", until=("Wrote", "C-14-0-endorsed.mpkb"), seconds=LONG)
+    ada.press("Enter", until=("what you see is that file, checked again", "| I agree."), seconds=LONG)
 
 
 def from_outside(folder: Path) -> None:
     """What the files say to other processes."""
-    bundle, endorsed, report = folder / "c14" / "C-14-0.mpkb", folder / "c14" / "C-14-0-endorsed.mpkb", folder / "c14.html"
-    print(run("verify", str(bundle), "--key", str(folder / "ada.pub.pem")))
-    print(run("case", "status", str(folder / "c14")))
-    assert 0
+    bundle, endorsed, page = (
+        folder / "c14" / "C-14-0.mpkb",
+        folder / "c14" / "C-14-0-endorsed.mpkb",
+        folder / "c14.html",
+    )
+    checked = run("verify", bundle, "--key", folder / "ada.pub.pem", "--checkpoint", folder / "fine-tune")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.endswith("VERDICT VALID 0\n")
+    said = _flat(checked.stdout)
+    for text in (
+        "Linked by C1 direct descent; C5 transitivity.", "The direction is documented by evidence of kind (a).",
+        "mechanisms: 3.2", "C4 undetermined → not-met, C1 undetermined → met", "“Card and weights agree.”",
+        "custody intake, stated by Ada Roth", "Bo Lind", "read the case and agrees: “I repeated the comparison.”",
+    ):  # fmt: skip
+        assert text in said, text
+    told = json.loads(run("verify", endorsed, "--key", folder / "ada.pub.pem", "--json").stdout)
+    assert told["verdict"] == "VALID"
+    assert [(e["id"], e["kind"]) for e in told["endorsements"]] == [("Bo Lind", "concur")]
+
+    html = page.read_text()
+    for text in ("CONFIDENTIAL", "fine-tuned from Base 1, release 2", "Card and weights agree.", "<svg"):
+        assert text in html, text
+    status = run("case", "status", folder / "c14")
+    assert status.returncode == 0
+    assert "S1:R1 shared-trained-ancestor; linked review: Bo Lind agrees ready to sign" in _flat(status.stdout)
+
+    with open_case(folder / "c14") as case:
+        assert not case.read_only, "leaving released the lock"
+        assert not case.notices
+        kinds = [e.kind for e in case.state.evidence["S1:R1"].values()]
+        assert kinds == ["b", "b", "b", "a"]
+        given = case.state.answers["S1:R1"]
+        assert {q: a.answer for q, a in given.items()} == {
+            "c4": "not-met", "c1": "met", "c2": "undetermined", "c3": "undetermined", "c5": "met", "3.2": "met",
+            "4.1": "not-met",
+        }  # fmt: skip
+        assert given["c1"].evidence == ("E4",)
+        assert given["c1"].direction_documented
+        assert case.state.known_gaps["S1:R1"]
+    assert not (folder / "c14" / "drafts.json").exists()
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            assert SECRET.encode() not in file.read_bytes(), file
 
 
-def run(*args: str) -> subprocess.CompletedProcess[str]:
+def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """One command in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "mpk_tui", *args], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "mpk_tui", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_two_openings_a_signal_and_what_was_being_typed(tmp_path: Path, terminal: Terminal) -> None:
+    """A reason is being typed while a second person opens the case; then the first process is told to end."""
+    with create_case(tmp_path / "c14", id="C-14", title="Two", examiner="Ada") as case:
+        for name, role, seed in (("s", "subject", 1), ("r", "reference", 2)):
+            artifacts.add_artifact(case, checkpoint(tmp_path / name, weights(seed)), role=role)
+    command = f"{sys.executable} -m mpk_tui c14; echo ended with $?"
+    (tmp_path / "bo").mkdir()
+    second = Terminal(tmp_path / "bo")
+    try:
+        ada, bo = Examiner(terminal), Examiner(second)
+        terminal.text(command)
+        ada.press("Enter", until="Open before a signature")
+        holder = int((tmp_path / "c14" / "lock").read_text().split()[0])
+        ada.goes("6", "Conditions")
+        ada.press("n", until="[C4 not met]")
+        ada.press("Right", until="[C1")
+        ada.press("r", until="Reason, typing")
+        ada.types("half a sentence")
+
+        second.text(f"cd .. && {command}")
+        bo.press("Enter", until=("READ ONLY", f"process {holder}"))
+        bo.goes("6", "Conditions")
+        bo.reads("C4 not met")
+        bo.press("n", until="open for reading only")
+        bo.goes("h", "History")
+        bo.reads("answer S1:R1 C4: not met", "open for reading only: nothing can be taken back")
+
+        wait(lambda: "half a sentence" in _drafts(tmp_path), SOON, lambda: _drafts(tmp_path))
+        os.kill(holder, signal.SIGTERM)
+        ada.reads("ended with 130")
+        assert terminal.state() == "0 0"
+        bo.press("C-q", until="ended with 0")
+
+        second.text(command)
+        bo.press("Enter", until="Open before a signature")
+        assert "READ ONLY" not in second.picture()
+        bo.goes("6", "Conditions")
+        bo.press("Right", until=("[C1 –]", "half a sentence", "kept, but entered only with an answer: m, n or u"))
+        bo.press("u", until="[C1 undet.]")
+        bo.press("z", until=("[C1 –]", "Taken back: "))
+        bo.press("y", until=("[C1 undet.]", "Restored: ", "half a sentence"))
+        bo.goes("h", "History")
+        bo.reads("redo entry 4", "undo entry 4")
+        bo.press("Down", "Down", until="› 4")
+        bo.press("Enter", until="half a sentence")
+    finally:
+        second.tmux("kill-server")
+    with open_case(tmp_path / "c14") as case:
+        assert [e.act for e in case.entries[-4:]] == ["answer", "answer", "undo", "redo"]
+        assert case.state.answers["S1:R1"]["c1"].reason == "half a sentence"
+
+
+def _drafts(folder: Path) -> str:
+    file = folder / "c14" / "drafts.json"
+    return file.read_text() if file.exists() else ""

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
@@ -191,6 +192,34 @@ def test_form_stays_open_until_its_values_will_do() -> None:
         assert got == [{"kind": "b", "source": "card", "text": "two\nlines"}]
 
     drive(app, script, SMALL)
+
+
+def test_keys_in_one_burst_come_into_their_fields() -> None:
+    form = Form(
+        "A form",
+        [
+            Field("a", "A"), Field("b", "B", "choice", options=(("x", "x"), ("y", "y"))), Field("c", "C", "lines"),
+            Field("d", "D", "marks", options=(("p", "p"), ("q", "q"))), Field("e", "E"),
+        ],
+        lambda values: None,
+    )  # fmt: skip
+    app, results = ask(form)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        # As a slow line delivers them: all before the first is handled.
+        pressed = [
+            *"onex", "backspace", "enter", "right", "enter", *"two", "enter", *"three", "tab", "down", "space", "tab",
+            *"our", "home", "f", "end", "s", "enter",
+        ]  # fmt: skip
+        for key in pressed:
+            event = events.Key(key, key if len(key) == 1 else {"enter": "\r", "space": " "}.get(key))
+            event.set_sender(app)
+            app.post_message(event)
+        await pilot.pause()
+        await until(pilot, lambda: bool(results))
+
+    drive(app, script)
+    assert results == [{"a": "one", "b": "y", "c": "two\nthree", "d": "q", "e": "fours"}]
 
 
 def test_form_gives_up_typed_text_only_on_the_second_escape() -> None:

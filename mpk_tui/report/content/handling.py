@@ -64,7 +64,7 @@ def _custody(view: View) -> Section:
 def _statement(view: View, c: Custody) -> Cell:
     """Named fields, then the free text."""
     named = [say(f"{name.replace('_', ' ')}: ", view.purse.said(value, 500)) for name, value in c.fields.items()]
-    return (*named, *cell(view.purse.said(c.text, 1000))) if c.text else tuple(named) or cell("–")
+    return (*named, *view.purse.told(c.text, 1000)) or cell("–")
 
 
 def _hashes(view: View) -> Section:

@@ -133,7 +133,7 @@ def _answer_row(view: View, question: str, row: Mapping[str, Any] | None) -> tup
         (Run(f" and {more} more"),) if more else ()
     )
     proposed = ANSWERS[row["proposed"]] if row["proposed"] else _NOT_PROPOSED
-    reason = cell(view.purse.said(row["reason"], 2000)) if row["reason"].strip() else cell("–")
+    reason = view.purse.told(row["reason"], 2000) if row["reason"].strip() else cell("–")
     if not row["reason"].strip() and row["answer"] != UNDETERMINED:
         reason = cell("no reason given")
     return cell(view.question(question)), tuple(answer), cell(proposed), (evidence,), reason
@@ -201,8 +201,8 @@ def _item(view: View, row: Mapping[str, Any], docs: Mapping[bytes, Mapping[str, 
     out.append(("Source", cell(view.purse.said(row["source"], 600)) if row["source"] else cell("not stated")))
     if row["locator"]:
         out.append(("Where in it", cell(view.purse.said(row["locator"], 400))))
-    if row["excerpt"]:
-        out.append(("Excerpt", cell(view.purse.said(row["excerpt"], 1500))))
+    if row["excerpt"].strip():
+        out.append(("Excerpt", view.purse.told(row["excerpt"], 1500)))
     if row["finding"]:
         out.append(("Finding that it cites", cell(view.purse.name(row["finding"], 64))))
     if row["record"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,10 @@ from textual.widgets import Static
 
 from mpk_tui.case.state import Artifact
 from mpk_tui.checkpoint.opening import Opening
+from mpk_tui.errors import MpkError
+from mpk_tui.progress import CancelToken, Report
 from mpk_tui.tui import keys
+from mpk_tui.tui.drafts import Drafts
 from mpk_tui.tui.safe import shown
 from mpk_tui.tui.screens.rehash import rehash
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
@@ -93,11 +97,20 @@ class Artifacts(StepScreen):
                         self._came, f"{made.id} was taken in. {keys.way_to('fingerprint')} fingerprints it."
                     )
                     return
+                check = session.checking(path, lists, said["reason"])
+
+                def checked(report: Report, cancel: CancelToken) -> Any:
+                    try:
+                        return check(report, cancel)
+                    except MpkError:
+                        self.bench.call_later(self._put_by, session.drafts, values)  # the form is gone already
+                        raise
+
                 self.bench.start_job(
                     "intake",
                     str(path),
                     f"hash lists of {path.name}",
-                    session.checking(path, lists, said["reason"]),
+                    checked,
                     lambda found: self._taken(
                         session.add_artifact(path, said["role"], said["label"], said["note"], how, found)
                     ),
@@ -125,6 +138,12 @@ class Artifacts(StepScreen):
             name="artifact",
         )
         self.bench.push_screen(form, lambda values: self.bench.changed() if values else None)
+
+    def _put_by(self, drafts: Drafts, values: dict[str, str]) -> None:
+        """Keep what was typed for the form to offer again: a list was refused after it had closed."""
+        for name, text in values.items():
+            if text and not self.bench.attempt(partial(drafts.keep, f"artifact/{name}", text)):
+                return
 
     def _taken(self, artifact: Artifact) -> None:
         """Say what the lists said."""

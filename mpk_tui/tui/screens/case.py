@@ -68,7 +68,8 @@ class CaseScreen(StepScreen):
             table.say_empty(f"Nothing stated yet: {keys.name_of('case_form', 'custody')} records intake, transfer, "
                             "seal or mount.")  # fmt: skip
         else:
-            title.update(Content(f"Open before a signature: Enter goes there ({other}: custody, {count} stated)"))
+            pick = keys.name_of("table", "pick")
+            title.update(Content(f"Open before a signature: {pick} goes there ({other}: custody, {count} stated)"))
             table.show([_row(g) for g in self._gaps], _OPEN)
             table.say_empty(f"Nothing: {keys.way_to('review')} signs.")
         table.styles.height, table.styles.max_height = max(len(table.rows), 1) + 1, "50%"

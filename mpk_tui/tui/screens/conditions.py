@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from textual.content import Content
 
-from mpk_tui.constitution.answers import CHAIN, COMMON_ANCESTOR, Answer, Hop
+from mpk_tui.constitution.answers import CHAIN, COMMON_ANCESTOR, MET, Answer, Hop
 from mpk_tui.errors import UsageError
 from mpk_tui.tui import keys, wording
 from mpk_tui.tui.safe import shown
@@ -14,6 +14,7 @@ from mpk_tui.tui.screens.hops import Hops, hops_text
 from mpk_tui.tui.screens.question import QuestionScreen
 from mpk_tui.tui.screens.step import case_bindings
 
+_NOT_YET = "It counts only with cited evidence of kind (a) that supports this question."
 _BASES = {"": "not named", COMMON_ANCESTOR: "common trained ancestor", CHAIN: "a chain of hops"}
 
 
@@ -47,8 +48,20 @@ class Conditions(QuestionScreen):
             out.append(Content.assemble((f"Hops ({key}): ", "bold"), shown(f"{chain}{kept}", 1200)))
         if given is not None and given.direction_documented:
             key = keys.name_of("conditions", "direction")
-            out.append(Content(f"Direction: you say that documents establish it ({key} takes this back)."))
+            counts = "" if self._documented() else f" {_NOT_YET}"
+            out.append(Content(f"Direction: you say that documents establish it ({key} takes this back).{counts}"))
+        elif given is not None and given.answer == MET and self._documented():
+            key = keys.name_of("conditions", "direction")
+            out.append(
+                Content(f"Direction ({key}): not stated. {key} states that the documents cited here establish it.")
+            )
         return out
+
+    def _documented(self) -> bool:
+        """Whether the answer cites what can document a direction: kind (a), in support of this question."""
+        given = self.session.answer(self.question.id)
+        cited = given.evidence if given is not None else ()
+        return any(e.kind == "a" and e.id in cited and self.question.id in e.supports for e in self.session.evidence)
 
     def _given(self, only: str = "") -> Answer | None:
         """The answer to change, or None with a sentence why not."""
@@ -80,8 +93,12 @@ class Conditions(QuestionScreen):
     def action_direction(self) -> None:
         """Whether documents establish the direction."""
         given = self._given()
-        if given is not None:
-            self._enter(given.answer, direction_documented=not given.direction_documented)
+        if given is None:
+            return
+        if given.answer != MET and not given.direction_documented:
+            self.bench.say("A direction belongs to a condition that is met.")
+            return
+        self._enter(given.answer, direction_documented=not given.direction_documented)
 
     def _kept_hops(self) -> tuple[Hop, ...]:
         """Hops that were named before there was an answer to enter them with."""

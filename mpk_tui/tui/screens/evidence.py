@@ -197,7 +197,8 @@ class EvidenceScreen(StepScreen):
         lines = self._about(item)
 
         def show(*more: str) -> None:
-            text = Content("\n".join(shown(x, 20_000) for x in (*lines, *more, wording.CARRIES[item.kind])))
+            said = "\n".join((*lines, *more, wording.CARRIES[item.kind]))
+            text = Content("\n".join(shown(x, 20_000) for x in said.split("\n")))
             self.bench.push_screen(Page(f"Evidence {item.id}", text))
 
         if not item.digest:

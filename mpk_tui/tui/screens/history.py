@@ -55,7 +55,11 @@ class History(StepScreen):
         back, again = session.could_undo(), session.could_redo()
         leave = keys.name_of("everywhere", "leave")
         parts = [f"{count} entries{f' ({leave} shows all)' if words else ''}"]
-        parts.append(f"{keys.name_of('case', 'undo')} takes back {back}" if back else "nothing to take back")
+        if session.read_only:
+            parts.append("open for reading only: nothing can be taken back")
+            again = ""
+        else:
+            parts.append(f"{keys.name_of('case', 'undo')} takes back {back}" if back else "nothing to take back")
         if again:
             parts.append(f"{keys.name_of('case', 'redo')} restores {again}")
         self.query_one("#chain", Static).update(Content("\n".join(shown(p, 150) for p in parts)))

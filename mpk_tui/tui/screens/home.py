@@ -57,7 +57,9 @@ class Home(StepScreen):
             plain(f"mpk-tui {__version__}: a workbench for the provenance of model checkpoints"), classes="lead"
         )
         yield Static("", id="what", classes="text")
-        yield Static("Cases: opened lately, and in this folder (Enter opens)", classes="section")
+        yield Static(
+            f"Cases: opened lately, and in this folder ({keys.name_of('table', 'pick')} opens)", classes="section"
+        )
         yield RowTable(
             [Column("Folder", 22), Column("found", 8), Column("Path", name=True)],
             empty=f"None yet. {keys.name_of('home', 'new')} begins one.",

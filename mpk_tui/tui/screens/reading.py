@@ -14,7 +14,7 @@ from mpk_tui.case.custody import same_person
 from mpk_tui.case.reviewing import AGREES, DISSENTS, READ, review
 from mpk_tui.tui import keys, wording
 from mpk_tui.tui.app import workbench
-from mpk_tui.tui.safe import plain, shown
+from mpk_tui.tui.safe import plain, shown, told
 from mpk_tui.tui.screens.step import StepScreen
 from mpk_tui.tui.session import Session
 from mpk_tui.tui.widgets.form import Field, Form
@@ -182,7 +182,7 @@ def verdict_page(session: Session) -> list[Content]:
         *(("Known gap", f"{g} {titles.get(g, '')}") for g in session.named_gaps),
         ("Evidence", ", ".join(f"{e.id} {wording.kind(e.kind)}" for e in session.evidence) or "none"),
     ]
-    return [Content.assemble((f"{k}: " if k else "  ", "bold"), shown(v, 20_000)) for k, v in rows]
+    return [Content.assemble((f"{k}: " if k else "  ", "bold"), told(v)) for k, v in rows]
 
 
 def answer_page(session: Session, question: str) -> list[Content]:
@@ -193,7 +193,7 @@ def answer_page(session: Session, question: str) -> list[Content]:
     lines = [Content.styled(shown(f"{q.number} {q.title}"), "bold"), Content(shown(q.text, 2000))]
 
     def row(name: str, text: str) -> None:
-        lines.append(Content.assemble((f"{name}: ", "bold"), shown(text, 20_000)))
+        lines.append(Content.assemble((f"{name}: ", "bold"), told(text)))
 
     for c in session.contradictions(question):
         lines.append(Content.styled(shown(f"! {c.sentence}", 800), "bold"))
@@ -203,7 +203,7 @@ def answer_page(session: Session, question: str) -> list[Content]:
         row("Answer", wording.words(given.answer))
         row("Reason", given.reason or "none given")
         if question == "c5":
-            row("Basis", given.basis or "not named")
+            row("Basis", given.basis.replace("-", " ") or "not named")
             row("Hops", "; ".join(f"{h.a} ~ {h.b} by {h.condition.upper()}" for h in given.hops) or "none named")
         if given.direction_documented:
             row("Direction", "said to be documented")
@@ -215,7 +215,7 @@ def answer_page(session: Session, question: str) -> list[Content]:
     cited = {e.id: e for e in session.evidence}
     for i in given.evidence if given is not None else ():
         if i in cited:
-            lines += [Content(shown(f"  {text}", 20_000)) for text in wording.evidence_lines(cited[i])]
+            lines += [Content(f"  {told(text)}") for text in wording.evidence_lines(cited[i])]
         else:
             lines.append(Content(shown(f"  {i}: taken back since", 200)))
     if given is not None and not given.evidence:

@@ -59,9 +59,9 @@ class Review(StepScreen):
         self._gaps = session.gaps()
         blocking = sum(g.blocking for g in self._gaps)
         title = (
-            f"{blocking} to close before a signature (Enter goes there)"
+            f"{blocking} to close before a signature ({keys.name_of('review', 'jump')} goes there)"
             if blocking
-            else f"Nothing blocks a signature: {keys.name_of('review', 'sign')}"
+            else f"Nothing blocks a signature: {keys.name_of('review', 'sign')} signs"
         )
         self.query_one("#gaps-title", Static).update(Content(title))
         table = self.query_one("#start", RowTable)
@@ -195,7 +195,8 @@ class Review(StepScreen):
             return
         blocking = [g for g in self._gaps if g.blocking]
         if blocking:
-            self.bench.say(f"Not yet: {len(blocking)} to close first. Enter goes to the one under the cursor.")
+            jump = keys.name_of("review", "jump")
+            self.bench.say(f"Not yet: {len(blocking)} to close first. {jump} goes to the one under the cursor.")
             return
         ask_signature(self)
 

@@ -251,8 +251,8 @@ class StepScreen(Screen[None]):
         said: list[str] = []
         if self.bench.attempt(lambda: said.append(act())):
             following = self.session.could_undo()
-            then = f" Next to take back: {following}." if following else " Nothing else can be taken back."
-            self.bench.say(f"{word}: {said[0]}.{then}")
+            then = f" Next to take back: {following.rstrip('.')}." if following else " Nothing else can be taken back."
+            self.bench.say(f"{word}: {said[0].rstrip('.')}.{then}")
             self.reload()
             self.bench.changed()
 

@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from mpk_tui.tui import keys
+from mpk_tui.tui.widgets.at_once import act_at_once
 
 
 class Choice(Widget, can_focus=True):
@@ -84,6 +85,10 @@ class Choice(Widget, can_focus=True):
         values = [v for v, _ in self.options]
         at = values.index(self.value) if self.value in values else -1 if by > 0 else 0
         self._choose(values[(at + by) % len(values)])
+
+    async def on_key(self, event: events.Key) -> None:
+        """Its own keys, in their turn."""
+        await act_at_once(self, event)
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked."""

@@ -30,6 +30,7 @@ from mpk_tui.tui.views import OVERVIEW, TENSORS, Place, Tensors, View, place_of_
 from mpk_tui.tui.widgets.figure import FigureView
 from mpk_tui.tui.widgets.figure_pane import FigurePane
 from mpk_tui.tui.widgets.figure_plot import Cursor
+from mpk_tui.tui.widgets.figure_words import measured
 from mpk_tui.tui.widgets.form import Page
 from mpk_tui.tui.widgets.sheet import Sheet
 
@@ -230,7 +231,7 @@ class ComparisonView(Vertical):
         view = self.view
         if self._as_picture:
             whole, here = place_of_view(view), self.figure.words
-            if whole is None or not here or view.figure is None:
+            if whole is None or not here or view.figure is None or not measured(view.figure, self.figure.at):
                 return None
             at, series = self.figure.at, view.figure.series
             named = [series[at.series].name] if at.series < len(series) else []

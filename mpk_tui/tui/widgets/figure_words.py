@@ -32,6 +32,17 @@ def reading(figure: Figure, at: Cursor) -> str:
     return f"{clean(figure.x, 80)} {number(x)}: {'; '.join(parts)}"
 
 
+def measured(figure: Figure, at: Cursor) -> bool:
+    """Whether there is a number under the cursor: what was not measured is no evidence of anything."""
+    if figure.grid is not None:
+        row = figure.grid.values[at.series] if 0 <= at.series < len(figure.grid.values) else ()
+        value = row[at.index] if 0 <= at.index < len(row) else None
+    else:
+        points = values(figure.series[at.series]) if 0 <= at.series < len(figure.series) else []
+        value = points[min(max(0, at.index), len(points) - 1)][1] if points else None
+    return bool(finite((value,)))
+
+
 def _name(figure: Figure, n: int) -> str:
     return clean(figure.series[n].name, 80)
 

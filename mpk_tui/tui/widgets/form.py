@@ -22,6 +22,7 @@ from mpk_tui.text import clean, clean_lines
 from mpk_tui.tui import keys
 from mpk_tui.tui.drafts import Drafts
 from mpk_tui.tui.safe import plain, prose
+from mpk_tui.tui.widgets.at_once import Line, Lines
 from mpk_tui.tui.widgets.choice import Choice
 from mpk_tui.tui.widgets.marks import Marks
 
@@ -125,11 +126,11 @@ class Form(ModalScreen[dict[str, str] | None]):
                     elif f.kind == MARKS:
                         yield Marks(f.options, f.states, f.value, id=f"f-{f.name}")
                     elif f.kind == LINES:
-                        yield TextArea(
+                        yield Lines(
                             clean_lines(f.value), id=f"f-{f.name}", soft_wrap=True, tab_behavior="focus", compact=True
                         )
                     else:
-                        yield Input(
+                        yield Line(
                             clean(f.value, 4000) if f.kind == LINE else "",
                             placeholder=f.hint,
                             password=f.kind == SECRET,
@@ -262,11 +263,15 @@ class Form(ModalScreen[dict[str, str] | None]):
     def action_accept(self) -> None:
         """Hand the values over; close if they are taken.
 
-        This key is heard before what was typed just ahead of it (keys arrive in bursts over a slow line), so that the
-        field with the focus is let come to its end first.
+        This key is heard before what was typed just ahead of it (keys arrive in bursts over a slow line), so that each
+        field is let come to its end first.
         """
-        if self.focused is not None:
-            self.focused.call_later(self._accept_now)
+        self._behind([self.query_one(f"#f-{f.name}") for f in self._fields])
+
+    def _behind(self, fields: Sequence[Widget]) -> None:
+        """Accept once everything that waits for these fields was handled."""
+        if fields:
+            fields[0].call_later(self._behind, fields[1:])
         else:
             self._accept_now()
 
@@ -274,6 +279,10 @@ class Form(ModalScreen[dict[str, str] | None]):
         if self._under_way is not None or not self.is_current:
             return
         values = self.values()
+        nul = next((f.label for f in self._fields if "\0" in values[f.name]), "")
+        if nul:
+            self.fault(f"{nul}: it holds a NUL character, which no path and no line can.")
+            return
         self._take(values, lambda: self._accept(values))
 
     def _take(self, values: dict[str, str], ask: Callable[[], Answered]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.message import Message
 
+from mpk_tui.tui import keys
+from mpk_tui.tui.widgets.at_once import act_at_once
 from mpk_tui.tui.widgets.table import Column, RowTable
 
 
@@ -39,7 +42,11 @@ class Marks(RowTable):
         self, options: Sequence[tuple[str, str]], states: Sequence[str], value: str = "", *, id: str | None = None
     ) -> None:
         width = max(len(s) for s in states) + 2
-        super().__init__([Column("", width), Column("Space marks")], empty="Nothing to choose from.", id=id)
+        super().__init__(
+            [Column("", width), Column(f"{keys.name_of('table', 'mark')} marks")],
+            empty="Nothing to choose from.",
+            id=id,
+        )
         self.options = tuple(options)
         self._states = tuple(states)
         self._marked: dict[str, int] = {}
@@ -74,6 +81,10 @@ class Marks(RowTable):
     def _redraw(self) -> None:
         width = max(len(s) for s in self._states)
         self.show([(f"[{self._states[self._marked.get(v, 0)]:<{width}}]", label) for v, label in self.options])
+
+    async def on_key(self, event: events.Key) -> None:
+        """Its own keys, in their turn."""
+        await act_at_once(self, event)
 
     def action_mark(self) -> None:
         """The next mark for the row under the cursor."""

@@ -54,9 +54,10 @@ class Pick(ModalScreen[str | None]):
                 yield Static(prose(self._note), id="form-note")
             width = max((len(o.label) for o in self._options), default=8)
             yield RowTable([Column("", 2), Column("", width), Column("")], id="start")
-            close = keys.name_of("pick", "close")
+            close, choose = keys.name_of("pick", "close"), keys.name_of("table", "pick")
             yield Static(
-                Content.assemble(("letter or Enter", "bold"), " chooses   ", (close, "bold"), " closes"), id="form-keys"
+                Content.assemble((f"letter or {choose}", "bold"), " chooses   ", (close, "bold"), " closes"),
+                id="form-keys",
             )
 
     def on_mount(self) -> None:

@@ -61,20 +61,27 @@ COMPARING_NOTE = (
 )
 
 
-def endorsing(opened: Opened) -> list[Field]:
-    """A statement beside the bundle."""
+def endorsing(opened: Opened, typed: dict[str, str]) -> list[Field]:
+    """A statement beside the bundle; what was typed before a refusal stands there again, the passphrase never."""
     old = opened.request.bundle
+    said, out = typed.get, str(old.with_name(f"{old.stem}-endorsed{old.suffix}"))
     return [
-        Field("kind", "What you say", CHOICE, "concur", KINDS),
-        Field("id", "Your name, as signed"),
-        Field("role", "Your role", value=ROLE),
-        Field("statement", "In your words; signed as given", LINES),
-        Field("reviewed", "About these sections only", hint="ids with blanks between; empty: all of it"),
-        Field("token", "Token file (RFC 3161), for a timestamp", hint="carried along, not evaluated"),
-        Field("key", "Your private key file", hint="path of a PEM file"),
+        Field("kind", "What you say", CHOICE, said("kind", "concur"), KINDS),
+        Field("id", "Your name, as signed", value=said("id", "")),
+        Field("role", "Your role", value=said("role", ROLE)),
+        Field("statement", "In your words; signed as given", LINES, said("statement", "")),
+        Field(
+            "reviewed", "About these sections only", value=said("reviewed", ""),
+            hint="ids with blanks between; empty: all of it",
+        ),
+        Field(
+            "token", "Token file (RFC 3161), for a timestamp", value=said("token", ""),
+            hint="carried along, not evaluated",
+        ),
+        Field("key", "Your private key file", value=said("key", ""), hint="path of a PEM file"),
         Field("passphrase", "Passphrase", SECRET),
-        Field("out", "New file to write", value=str(old.with_name(f"{old.stem}-endorsed{old.suffix}"))),
-    ]
+        Field("out", "New file to write", value=said("out", out)),
+    ]  # fmt: skip
 
 
 def endorsing_note(opened: Opened) -> str:

@@ -20,7 +20,7 @@ from mpk_tui.text import clean
 from mpk_tui.tui import keys
 from mpk_tui.tui.endorsing import endorsing
 from mpk_tui.tui.jobs import Job
-from mpk_tui.tui.safe import plain, shown
+from mpk_tui.tui.safe import plain, shown, told
 from mpk_tui.tui.screens.step import StepScreen
 from mpk_tui.tui.screens.verify import forms, found, said
 from mpk_tui.tui.screens.verify.part import LONG, Lines, Part, Table, spread_table
@@ -45,6 +45,7 @@ class Desk:
         job: The newest check.
         typed: What was typed into the form that opens a bundle.
         compared: What was typed into the form that compares.
+        unsaid: What was typed into the form that endorses and was not signed yet, without the passphrase.
         row: Row of the list of parts.
         part: Id of the part that is open, or empty for the list.
         looks: How each comparison was looked at.
@@ -55,6 +56,7 @@ class Desk:
     job: Job | None = None
     typed: dict[str, str] | None = None
     compared: dict[str, str] | None = None
+    unsaid: dict[str, str] = field(default_factory=dict)
     row: int = 0
     part: str = ""
     looks: dict[str, Look] = field(default_factory=dict)
@@ -139,7 +141,7 @@ class Verify(StepScreen):
         if here is None:
             table.display = scroll.display = view.display = False
             self.query_one("#list-title", Static).update(
-                Content(f"{len(desk.parts)} parts · Enter opens one" if desk.parts else "")
+                Content(f"{len(desk.parts)} parts · {keys.name_of('table', 'pick')} opens one" if desk.parts else "")
             )
             self.query_one("#list-title").display = bool(desk.parts)
             start = self.query_one("#start", RowTable)
@@ -171,7 +173,7 @@ class Verify(StepScreen):
             rests.update(
                 Content(
                     f"{keys.name_of('verify', 'open')} names a bundle (.mpkb) and whom you believe: a trust store or "
-                    "one public key (PEM). Without either your own store counts; a signer whom it does not hold is "
+                    "one public key (PEM). Without either, your own store counts; a signer whom it does not hold is "
                     "untrusted."
                 )
             )
@@ -279,7 +281,7 @@ class Verify(StepScreen):
     def _row(self, event: RowTable.Picked) -> None:
         """A row in full: names are long and windows are narrow."""
         rows = self._table.details(event.index)
-        lines = [Content.assemble((f"{shown(k, 80)}: ", "bold"), shown(v, LONG)) for k, v in rows]
+        lines = [Content.assemble((f"{shown(k, 80)}: ", "bold"), told(v, LONG)) for k, v in rows]
         here = self._part()
         self.bench.push_screen(Page(shown(here.title if here else "", 70), Content("\n").join(lines)))
 
@@ -390,7 +392,7 @@ class Verify(StepScreen):
     def _forget(self) -> None:
         desk = self.desk
         desk.opened, desk.parts, desk.part, desk.row = None, (), "", 0
-        desk.looks = {}
+        desk.looks, desk.unsaid = {}, {}
 
     def _start(self, path: str, work: Any, verb: str = "verify") -> None:
         """Run a check in a thread, and put the parts together there as well."""
@@ -425,6 +427,8 @@ class Verify(StepScreen):
 
         def accept(values: dict[str, str]) -> str | None:
             work, path = endorsing(opened, values)
+            # A wrong passphrase shows only once the form is gone; nobody must write a dissent twice.
+            desk.unsaid = {name: value for name, value in values.items() if name != "passphrase"}
 
             def whole(report: Report, cancel: CancelToken) -> tuple[Path, Opened, tuple[Part, ...]]:
                 written = work(report, cancel)
@@ -434,6 +438,7 @@ class Verify(StepScreen):
 
             def finish(result: tuple[Path, Opened, tuple[Part, ...]]) -> None:
                 written, desk.opened, desk.parts = result
+                desk.unsaid = {}
                 desk.part = "endorsements"
                 desk.row = next(n for n, p in enumerate(desk.parts) if p.id == desk.part)
                 desk.typed = forms.after_redirect(written, desk.typed or {})
@@ -444,7 +449,8 @@ class Verify(StepScreen):
             return None
 
         note = forms.endorsing_note(opened)
-        bench.push_screen(Form("Endorse or dissent", forms.endorsing(opened), accept, note=note, button="sign"))
+        fields = forms.endorsing(opened, desk.unsaid)
+        bench.push_screen(Form("Endorse or dissent", fields, accept, note=note, button="sign"))
 
     def action_report(self) -> None:
         """Write a report from the bundle as it was checked."""
