@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several workers that each use every core for one product spend their time waiting for each other.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -6,7 +6,7 @@ from typing import Any
 
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.contents import Contents
-from mpk_tui.bundle.custody import chronicle
+from mpk_tui.bundle.custody import chronicle, taken
 from mpk_tui.bundle.wording import when
 
 _WITHHELD = "(withheld)"
@@ -57,7 +57,7 @@ def lines(contents: Contents) -> list[str]:
         if tensors is not None:
             out.append(f"tensors  {name}: {len(tensors)}")
     log = contents.sections.get("log", ())
-    told = {r.seq: r.sentence for r in chronicle(log)}
+    told = {r.seq: r.sentence for r in (*chronicle(log), *taken(log))}
     for n, entry in enumerate(log):
         if isinstance(entry, Withheld):
             out.append(f"log      {n} {_WITHHELD}")

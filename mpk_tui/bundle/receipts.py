@@ -155,7 +155,7 @@ def read(lines: Sequence[bytes], start: bytes | None = None) -> History:
         prev = sha256(line)
     notices = []
     if odd:
-        notices.append(f"{odd} lines of the receipt log are not receipts")
+        notices.append(f"lines of the receipt log that are no receipts: {odd}")
     if broken:
         notices.append(f"lines of the receipt log were dropped or changed, in {broken} places")
     return History(lines, tuple(notices))

@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 from mpk_tui.bundle.contents import Contents
-from mpk_tui.bundle.custody import Custody, chronicle
+from mpk_tui.bundle.custody import Custody, Taken, asks, chronicle, taken
+from mpk_tui.bundle.left_open import WHICH, direction, not_established
 from mpk_tui.bundle.manifest import Manifest
 from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, EndorsementReport, Outcome, PairReport, SignerReport
 from mpk_tui.bundle.trust import Edition
@@ -142,6 +143,10 @@ def lines(
         claims = chronicle_lines(contents)
         more = [f"  and {len(claims) - _CLAIMS} more"] if len(claims) > _CLAIMS else []
         out += ["", "Claims of the journal:", *(f"  {c}" for c in claims[:_CLAIMS]), *more] if claims else []
+        odd = asks(contents.sections.get("log", ()))
+        if odd:
+            out += ["", "Cause to ask, found here by rule from what was stated:", *(f"  {n}" for n in odd[:_CLAIMS])]
+            out += [f"  and {len(odd) - _CLAIMS} more"] if len(odd) > _CLAIMS else []
     elif outcome.verdict in ON_REQUEST:
         out += ["", "Its content is not shown; --show-untrusted shows it, under a banner."]
     for record in outcome.checkpoint:
@@ -259,6 +264,14 @@ def pair_lines(p: PairReport, contents: Contents) -> list[str]:
     if p.agrees is False and p.signed is not None:
         out.append(f"  signed:  {p.signed['display']}  (contradicts the above)")
     out += [f"  {sentence}" for sentence in shown["statements"]]
+    items = direction(contents, p)
+    if items is not None:
+        out.append(f"  {WHICH}{':' if items else ', which is withheld.'}")
+        out += [f"    {'; '.join(t for t in (_cited(e), e['locator'], _quoted(e['excerpt'])) if t)}" for e in items]
+    out += [
+        f"  answered met, not established: {a['question'].upper()}; resolved: {_quoted(a['resolution']) or 'not'}"
+        for a in not_established(contents, p)
+    ]
     for name in ("conditions", "mechanisms", "exclusions"):
         if shown[name]:
             out.append(f"  {name}: {', '.join(str(x).upper() for x in shown[name])}")
@@ -279,13 +292,24 @@ def pair_lines(p: PairReport, contents: Contents) -> list[str]:
     return out
 
 
+def _cited(e: Any) -> str:
+    return f"{e['id']}: {e['source'] or 'source not stated'}"
+
+
+def _quoted(text: str) -> str:
+    return f"“{text}”" if text.strip() else ""
+
+
 def chronicle_lines(contents: Contents) -> list[str]:
-    """Custody and second readings as the log states them, a line each; claims that nothing here was held against."""
+    """Custody, intake and second readings as the log states them; claims that nothing here was held against."""
     out = []
-    for r in chronicle(contents.sections.get("log", ())):
+    log = contents.sections.get("log", ())
+    for r in sorted((*chronicle(log), *taken(log)), key=lambda r: r.seq):
         if isinstance(r, Custody):
             about = f" {r.artifact}" if r.artifact else ""
             out.append(f"custody  {r.act.replace('_', ' ')}{about}, stated by {r.who} {when(r.at)}: {r.sentence}")
+        elif isinstance(r, Taken):
+            out.append(f"intake   {r.artifact} taken in by {r.who} {when(r.at)}: {r.sentence}")
         else:
             out.append(f"review   {r.who} {when(r.at)}: {r.sentence}")
     return out

@@ -41,7 +41,8 @@ class ContradictionError(MpkError):
         named = "; ".join(line[:300] for line in lines[:5])
         rest = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
         super().__init__(
-            f"{len(lines)} lines of hash lists contradict the files: {named}{rest}", where=where,
+            f"{len(lines)} line{'s'[: len(lines) != 1]} of hash lists contradict{'s'[: len(lines) == 1]} the files: "
+            f"{named}{rest}", where=where,
             hint="Nothing was taken in. Copy again, or say why they are taken in all the same (--accept-mismatch)",
         )  # fmt: skip
         self.lines = lines

@@ -92,8 +92,8 @@ class Checked:
         """The result in one sentence."""
         matching = len(self.rows) - len(self.differing) - len(self.missing)
         said = (
-            f"{matching} of {len(self.rows)} lines match, {len(self.differing)} differ, {len(self.missing)} name "
-            f"files that are not there; {len(self.unlisted)} files are not listed"
+            f"{matching} of {len(self.rows)} lines match; lines that differ {len(self.differing)}, that name files "
+            f"which are not there {len(self.missing)}; files that are not listed {len(self.unlisted)}"
         )
         return f"{said}; {len(self.weak)} match in MD5 or SHA-1 alone, which proves no identity" if self.weak else said
 

@@ -42,14 +42,15 @@ def compose(source: Source) -> Document:
     case = view.contents.case
     subject = say(view.purse.name(case.id), *((" · ", view.purse.said(case.title, 200)) if case.title else ()))
     first = front.sections(view)
-    chapters = tuple(_pair(view, p, n) for n, p in enumerate(chosen[:DETAILED], 1))
+    detailed = [(p, f"pair-{n}") for n, p in enumerate(chosen[:DETAILED], 1)]
+    chapters = tuple(_pair(view, p, prefix) for p, prefix in detailed)
     left = len(source.outcome.pairs) - len(chapters)
     if left:
         text = f"{left:,} further pairs have no chapter here; their verdicts stand on the first page, --pair names one"
         view.notes.append(text)
         chapters = (*chapters, Section("further", "Further pairs", (Para(say(f"{text}.")),)))
     appendix = (apparatus.files(view), apparatus.versions(view), handling.log(view), apparatus.framework_map(view),
-                apparatus.glossary())  # fmt: skip
+                apparatus.glossary(), *measured.numbers(view, [(p.pair, x) for p, x in detailed]))  # fmt: skip
     sections = (
         *first,
         *chapters,
@@ -77,8 +78,7 @@ def compose(source: Source) -> Document:
     )
 
 
-def _pair(view: View, report: PairReport, n: int) -> Section:
-    prefix = f"pair-{n}"
-    rule, answers, evidence = judged.sections(view, report, prefix)
-    parts = (rule, *measured.sections(view, report.pair, prefix), answers, evidence)
+def _pair(view: View, report: PairReport, prefix: str) -> Section:
+    """What a reader asks first stands first: the result, whose judgement it is, what it rests on, then the numbers."""
+    parts = (*judged.sections(view, report, prefix), *measured.sections(view, report.pair, prefix))
     return Section(prefix, "Pair", parts=parts, new_page=True, about=view.pair(report.pair))

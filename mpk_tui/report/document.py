@@ -156,10 +156,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with its numbers; ``left_out`` rows of its table are not listed."""
+    """A figure.
+
+    Attributes:
+        figure: What is drawn, or the table of its numbers.
+        left_out: Rows of its table that are not listed.
+        numbers: Only the table, as in an appendix; the picture stands elsewhere.
+    """
 
     figure: Figure
     left_out: int = 0
+    numbers: bool = False
 
 
 Block = Para | Items | Facts | Table | Quote | Stamp | Command | Drawing

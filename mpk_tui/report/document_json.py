@@ -68,8 +68,8 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "stamp", "word": word, "text": _text(text), "good": good}
         case Command(lines):
             return {"kind": "commands", "lines": list(lines)}
-        case Drawing(figure, left_out):
-            return {"kind": "figure", "figure": _figure(figure, left_out), "left_out": left_out}
+        case Drawing(figure, left_out, numbers):
+            return {"kind": "figure", "figure": _figure(figure, left_out), "left_out": left_out, "numbers": numbers}
 
 
 def _figure(figure: Figure, left_out: int) -> dict[str, Any]:

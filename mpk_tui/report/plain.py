@@ -90,7 +90,8 @@ def _section(number: str, depth: int, s: Section) -> Iterator[str]:
     yield ("=" if depth == 0 else "-") * min(WIDTH, max(map(columns, lines)))
     before: Block | None = None
     for block in s.blocks:
-        if before is not None and (isinstance(before, Para) or isinstance(block, Quote | Drawing | Table)):
+        apart = isinstance(before, Items | Quote) and isinstance(block, Para)
+        if before is not None and (apart or isinstance(before, Para) or isinstance(block, Quote | Table)):
             yield ""
         yield from _block(block)
         before = block
@@ -118,8 +119,8 @@ def _block(block: Block) -> Iterator[str]:
         case Command(lines):
             for line in lines:
                 yield from wrap(line, "    ", "      ")
-        case Drawing(figure, left_out):
-            yield from _drawing(figure, left_out)
+        case Drawing(figure, left_out, numbers):
+            yield from _drawing(figure, left_out, numbers=numbers)
 
 
 def _fact(name: str, cell: Cell) -> Iterator[str]:
@@ -139,11 +140,26 @@ def _table(t: Table) -> Iterator[str]:
     yield from _grid(t.columns, plain, t.numeric)
 
 
-def _grid(heads: tuple[str, ...], rows: list[list[str]], numeric: frozenset[int] = frozenset()) -> Iterator[str]:
-    """Columns side by side where they fit, else row by row with the heads repeated."""
-    widths = [max([columns(h), *(columns(r[n]) for r in rows if n < len(r))]) for n, h in enumerate(heads)]
-    if rows and sum(widths) + 2 * len(widths) <= WIDTH:
-        yield "  " + "  ".join(h + " " * (w - columns(h)) for h, w in zip(heads, widths, strict=True))
+def _grid(
+    heads: tuple[str, ...], rows: list[list[str]], numeric: frozenset[int] = frozenset(), *, above: bool = False
+) -> Iterator[str]:
+    """Columns side by side where they fit, else row by row with the heads repeated.
+
+    Args:
+        heads: Of the columns.
+        rows: Cells.
+        numeric: Columns that stand to the right.
+        above: Where only the cells fit side by side, the heads are listed above them, in their order.
+    """
+    bare = [max([1, *(columns(r[n]) for r in rows if n < len(r))]) for n in range(len(heads))]
+    widths = [max(columns(h), w) for h, w in zip(heads, bare, strict=True)]
+    fits = sum(widths) + 2 * len(widths) <= WIDTH
+    if rows and (fits or (above and sum(bare) + 2 * len(bare) <= WIDTH)):
+        if fits:
+            yield "  " + "  ".join(h + " " * (w - columns(h)) for h, w in zip(heads, widths, strict=True))
+        else:
+            yield from wrap(f"Columns: {'; '.join(heads)}", "  ", "    ")
+            widths = bare
         for row in rows:
             out = []
             for n, (value, width) in enumerate(zip(row, widths, strict=False)):
@@ -160,15 +176,18 @@ def _grid(heads: tuple[str, ...], rows: list[list[str]], numeric: frozenset[int]
     yield ""
 
 
-def _drawing(figure: Figure, left_out: int) -> Iterator[str]:
+def _drawing(figure: Figure, left_out: int, *, numbers: bool) -> Iterator[str]:
+    """Text has no pictures: a figure is named where the others draw it, and told with its numbers in the appendix."""
+    if not numbers:
+        why = f"nothing to draw: “{shown(figure.missing, 600)}”" if figure.missing else "drawn in the HTML report"
+        yield from wrap(f"{shown(figure.title, 300)}; {why}", "  - ", "    ")
+        return
     yield from wrap(f"Figure: {shown(figure.title, 300)}.")
     yield from wrap(shown(figure.about, 900), "  ", "  ")
-    if figure.missing:
-        yield from wrap(f"Not drawn: “{shown(figure.missing, 600)}”", "  ", "  ")
     if figure.columns and figure.rows:
         kept = figure.rows[: len(figure.rows) - left_out]
         yield from _grid(tuple(shown(c, 40) for c in figure.columns), [[shown(v, 80) for v in row] for row in kept],
-                         frozenset(range(1, len(figure.columns))))  # fmt: skip
+                         frozenset(range(1, len(figure.columns))), above=True)  # fmt: skip
         if left_out:
             yield f"  and {left_out:,} more rows"
     yield ""

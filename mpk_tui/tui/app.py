@@ -96,6 +96,7 @@ class Workbench(App[None]):
     def _dress(self, theme: str) -> None:
         self.theme = TEXTUAL[theme]
         self.set_class(theme in OPAQUE, "-opaque")
+        self.set_class(bool(self.no_color), "-grey")
 
     def draw_with(self, charset: str) -> None:
         """Change the repertoire of characters, from now on and for this run."""

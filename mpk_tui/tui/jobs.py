@@ -21,6 +21,7 @@ from textual.message import Message
 from mpk_tui.apart import places
 from mpk_tui.errors import CancelledError, MpkError
 from mpk_tui.progress import CancelToken, Progress, Report, without_pauses
+from mpk_tui.records import replace
 from mpk_tui.text import size
 from mpk_tui.tui.lanes import devices_of, waits_for
 
@@ -29,6 +30,8 @@ WORDS = {QUEUED: "waiting"}
 CASELESS = frozenset({"verify", "endorse", "report", "library"})
 """Jobs that belong to no case: their result counts whichever is open."""
 RESUMABLE = frozenset({"fingerprint"})
+SETTLED = 2.0
+"""Seconds of a stage before what is left of it is estimated."""
 MOST_KEPT = 200
 """Ended jobs that the list remembers."""
 
@@ -92,7 +95,10 @@ class Job:
         p = self.progress
         if self.state == PAUSED:
             return f"paused{f' at {share(p)}' if p is not None else ''}"
-        return "reading headers…" if p is None else amount(p)
+        if p is None:
+            return "reading headers…"
+        again = self.what == "rehash" and "hash" not in p.stage  # a fingerprint is made whole, its features too
+        return amount(replace(p, stage=f"recomputing {p.stage}") if again else p)
 
 
 def share(p: Progress) -> str:
@@ -108,14 +114,20 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def remaining(p: Progress) -> str:
+    """What is left, in words; empty while nothing is left, and before there is enough to estimate by."""
+    left = p.remaining
+    return lasting(left) if left is not None and p.done < p.total and p.elapsed >= SETTLED else ""
+
+
 def amount(p: Progress) -> str:
     """Progress in words: bytes, rate and estimate, or steps."""
     percent = f"{p.done * 100 // p.total:3d} % " if p.total else ""
     text = f"{p.stage} {percent}{share(p)}"
     if p.unit == "bytes":
         text += f", {size(int(p.rate))}/s"
-    left = p.remaining
-    return f"{text}, {lasting(left)} left" if left is not None and p.done < p.total else text
+    left = remaining(p)
+    return f"{text}, {left} left" if left else text
 
 
 def told_of(stopped: Sequence[Job]) -> str:

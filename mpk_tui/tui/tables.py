@@ -213,14 +213,23 @@ def _units(test: Mapping[str, Any]) -> Table:
     return Table(made.id, made.part, made.title, about, made.columns, made.values, made.name)
 
 
+_READS = {
+    "for": "for a trained ancestor", "against": "against a trained ancestor", "seed": "for a common initialisation",
+    "abstains": "decides nothing",
+}  # fmt: skip
+
+
 def _retention(test: Mapping[str, Any]) -> Table:
-    ways = ", ".join(
-        f"{words(d.get('of')).upper()} {number(d.get('ratio'), 2)}{'' if d.get('counts') else ' (does not count)'}"
-        for d in _maps(test.get("directions"))
-    )
+    ways = ""
+    for d in _maps(test.get("directions")):
+        one = words(d.get("of")).upper()
+        other = {"A": "B", "B": "A"}.get(one, "the other")
+        counts = "" if d.get("counts") else " (does not count)"
+        ways += f"{', ' if ways else ''}{one}{'' if ways else ' kept'} in {other} {number(d.get('ratio'), 2)}{counts}"
+    reading = words(test.get("reading"))
     made = _test(
         test,
-        f"retention: reads {words(test.get('reading'))}; kept of {ways or '–'}",
+        f"retention: {_READS.get(reading, reading)}; {ways or 'nothing measured'}",
         (
             _layers("layer A"), _layers("layer B"), Column("role", 12, show=words), _numbers("A kept in B", 12, 2),
             _numbers("B kept in A", 12, 2),

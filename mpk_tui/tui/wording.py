@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,11 @@ FACTS = (
 )
 ANSWER_ROWS = {"met": "answer_met", "not-met": "answer_not_met", "undetermined": "answer_undetermined"}
 """Rows of the key map that give the answers."""
+_ON_BOTH = re.compile(
+    r"(exclusion (4\.[1-9]) is answered met beside (C[1-5](?:, C[1-5])*): resolve it in writing on) both"
+)
+_NO_FINDING = "No finding bears on this question."
+NEITHER = "The finding neither shows nor excludes it."
 _SHORT = {"met": "met", "not-met": "not met", "undetermined": "undet.", None: "–"}
 
 
@@ -80,6 +86,29 @@ class Proposal:
     answer: str
     reason: str
     basis: str = ""
+
+
+def offer(proposal: Proposal, numbers: Sequence[str]) -> str:
+    """The reason of a proposal as a sentence; one that denies any finding gives way where a finding stands below it."""
+    if numbers and proposal.reason == _NO_FINDING:
+        return NEITHER if proposal.answer else "The finding proposes no answer to it."
+    return capital(proposal.reason)
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital letter; a word that is a name with digits or dots stays as it is."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
+def named(sentence: str) -> str:
+    """A conflict of the verdict with every answer named on which it wants a resolution in writing."""
+
+    def all_of(found: re.Match[str]) -> str:
+        *first, last = [str(found[2]), *str(found[3]).split(", ")]
+        return f"{found[1]} {', '.join(first)} and {last}"
+
+    return _ON_BOTH.sub(all_of, sentence)
 
 
 def answers() -> tuple[tuple[str, str], ...]:
@@ -147,12 +176,12 @@ def question_text(
             Content.assemble(
                 ("The tool proposes: ", "bold"),
                 f"{words(proposal.answer)}{basis}. ",
-                shown(proposal.reason, 1200),
+                shown(offer(proposal, numbers), 1200),
                 (f" ({take} takes it over)" if take else "", "bold"),
             )
         )
     else:
-        parts.append(Content.assemble(("The tool proposes nothing. ", "bold"), shown(proposal.reason, 1200)))
+        parts.append(Content.assemble(("The tool proposes nothing. ", "bold"), shown(offer(proposal, numbers), 1200)))
     parts += [Content(shown(f"  · {n}", 600)) for n in numbers]
     parts.append(Content.assemble(("Counts: ", "bold"), shown(q.counts, 1200)))
     parts.append(Content.assemble(("Does not count: ", "bold"), shown(q.not_counts, 1200)))

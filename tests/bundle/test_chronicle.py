@@ -15,9 +15,9 @@ from toy_models import write_model
 from mpk_tui import canonical
 from mpk_tui.bundle import custody
 from mpk_tui.bundle.commitments import Withheld
-from mpk_tui.bundle.custody import Custody, Reviewed, chronicle
+from mpk_tui.bundle.custody import ASKED, Custody, Reviewed, Taken, asks, chronicle, taken
 from mpk_tui.case import actions, artifacts, create_case, open_case, state
-from mpk_tui.case.custody import ACTS
+from mpk_tui.case.custody import ACTS, notices
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.reviewing import OUTCOMES
 from mpk_tui.case.reviewing import review as read
@@ -52,6 +52,7 @@ def rows(folder: Path) -> list[Any]:
 
 def test_the_tables_of_case_and_bundle_are_the_same() -> None:
     assert {name: tuple(f.name for f in act.fields) for name, act in ACTS.items()} == dict(custody.CUSTODY)
+    assert {name: act.title for name, act in ACTS.items()} == dict(custody.TITLES)
     assert set(custody.OUTCOMES) == set(OUTCOMES)
     assert custody.CHANGES == CHANGES
 
@@ -69,6 +70,49 @@ def test_the_log_tells_what_the_case_tells(root: Path) -> None:
         (r.seq, r.who, r.outcome, r.text, r.verdict, r.stale) for r in read_by
     ]
     assert [r.stale for r in read_by] == [True, False]
+
+
+def stated(seq: int, act: str, /, **params: Any) -> dict[str, Any]:
+    return {"seq": seq, "at": 0, "who": "Ada", "act": act, "params": params, "result": None, "note": ""}
+
+
+def test_a_receiver_is_told_what_the_case_asks(root: Path) -> None:
+    assert asks(rows(root)) == ()
+    with open_case(root) as case:
+        actions.custody(case, "transfer", **{"from": "Cy Dunn", "to": "Bo Lind"})
+        actions.custody(case, "seal_check", seal="A9", intact="no")
+        told = notices(case.state.custody)
+    assert list(asks(rows(root))) == told
+    assert len(told) == 2
+    assert told[0].endswith("transfer of S1 from Cy Dunn, but Ada Roth held it last")
+
+
+def test_no_log_makes_a_receiver_wait() -> None:
+    many = [stated(n, "intake", id=f"S{n}" if n % 2 else "", to="x") for n in range(ASKED + 5)]
+    assert asks(many)[-1] == "5 further statements were not looked at"
+    assert asks([Withheld(bytes(32)), stated(1, "note")]) == ()
+
+
+def test_what_was_found_at_intake_is_told() -> None:
+    lists = [{"list": "a.sha256", "sentence": "1 of 2 lines match"}, {"list": 3, "sentence": "so"}, "odd", {}]
+    found = {"hash_lists": lists, "accepted_mismatch": "known"}
+    log = [
+        {**stated(0, "artifact", id="S1", note="from image"), "result": found},
+        {**stated(1, "artifact", id="R1", note="twice"), "result": [1]},
+        stated(2, "undo", seq=1),
+        {**stated(3, "artifact", id="R1", note=""), "result": {"hash_lists": 7, "accepted_mismatch": None}},
+        stated(4, "artifact", id="R2", note="gone"),
+        stated(5, "artifact_removed", id="R2"),
+        Withheld(bytes(32)),
+    ]
+    assert taken(log) == (
+        Taken(0, 0, "Ada", "S1", "from image", ("a.sha256: 1 of 2 lines match", "so"), "known", False),
+        Taken(1, 0, "Ada", "R1", "twice", (), "", True),
+        Taken(4, 0, "Ada", "R2", "gone", (), "", True),
+    )
+    assert taken(log)[0].sentence == (
+        "hash list a.sha256: 1 of 2 lines match; hash list so; contradictions accepted: “known”; note: “from image”"
+    )
 
 
 ACT = st.sampled_from([*sorted(CHANGES), "note", "review", "hash_after", "undo", "redo", "mount"])

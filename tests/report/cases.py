@@ -144,7 +144,43 @@ def disputed() -> Envelope:
     return w.endorsed(made, w.STRANGER, "concur", statement="Certified by me.")
 
 
-CASES = {"linked": linked, "default": default, "excluded": excluded, "out of scope": out_of_scope, "disputed": disputed}
+def directed() -> Envelope:
+    """A documented direction, an exclusion that was resolved, a chain of custody that gives cause to ask, a hash list."""
+    compared = finding("shared-trained-ancestor")
+    answers = [
+        Answer("c1", "met", "As documented.", ("E1", "E2"), "", direction_documented=True, resolution="The post errs."),
+        Answer("3.2", "met", "It looks fine-tuned.", ("E1",)),
+        Answer("4.1", "met", "A post says so.", ("E3",), resolution="A post without a source."),
+    ]
+    evidence = [
+        cited(compared, "c1", "3.2"),
+        Evidence("E2", "a", ("c1",), (), "model card", DOCUMENT, "line 6", "fine-tuned from base"),
+        Evidence("E3", "context", ("4.1",), (), "forum post", "", "", "from scratch"),
+    ]
+    listed = {"list": "acq.sha256", "sentence": "2 of 3 lines match"}
+    taken = {
+        **entry(1, "artifact", id="S1", note="from image I-3"),
+        "result": {"hash_lists": [listed], "accepted_mismatch": "The card was mended."},
+    }
+    log = [
+        entry(0, "open", id="case-1"),
+        taken,
+        entry(2, "intake", **{"from": "Court", "to": "Anna", "seal": "A-7", "when": "2023-01-02T03:04:00Z"}),
+        entry(3, "transfer", **{"from": "Cy Dunn", "to": "Bert"}),
+        entry(4, "seal_check", seal="A-9", intact="yes"),
+        entry(5, "export", seq=0),
+    ]
+    return bundle(compared, answers, evidence, log=log)
+
+
+CASES = {
+    "directed": directed,
+    "linked": linked,
+    "default": default,
+    "excluded": excluded,
+    "out of scope": out_of_scope,
+    "disputed": disputed,
+}
 
 
 def checked(made: Envelope | bytes) -> Outcome:

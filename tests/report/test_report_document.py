@@ -26,7 +26,7 @@ from mpk_tui.lineage.findings import FINDINGS
 from mpk_tui.records import replace as replace_record
 from mpk_tui.report import document_json, html, plain
 from mpk_tui.report.compose import CLASSIFICATION, compose
-from mpk_tui.report.document import Document, Quote, Run, Section, Standing, Voice, numbered, texts
+from mpk_tui.report.document import Document, Drawing, Quote, Run, Section, Standing, Voice, numbered, texts
 from mpk_tui.report.schemas import all_schemas
 from mpk_tui.report.source import Source
 from mpk_tui.report.untrusted import PURSE, Purse, chance, number
@@ -79,6 +79,78 @@ def test_each_kind_of_verdict_is_told_with_all_its_sentences() -> None:
     assert "dissents 1, agreements 1" in said["disputed"]
     assert "“Sealed bag.”" in said["disputed"]
     assert "Resolution of a conflict, on C5 Transitivity, in the analyst's words: > Not the seed." in said["disputed"]
+
+
+def test_a_receiver_learns_what_the_sentences_leave_open() -> None:
+    d = document(CASES["directed"]())
+    assert d.verdict == "VALID"
+    which = "Which of the two came first is not a field of this format; it stands in evidence:"
+    cited_item = "E2: “model card”, at “line 6”, says “fine-tuned from base”"
+    resolved = "Answered met, not established: 4.1 Independent reproduction; resolved in writing"
+    text = page(d)
+    for said in (f"{which} - {cited_item}", f"{resolved}, in the analyst's words: > A post without a source."):
+        assert text.count(said) == 2, said  # on the first page, and where it follows by rule
+    assert which not in page(document(CASES["linked"]()))
+    without = page(document(w.without_blob(CASES["directed"](), "evidence")))
+    assert "it stands in evidence, which is withheld." in without
+
+
+def test_custody_is_told_with_what_it_gives_cause_to_ask() -> None:
+    d = document(CASES["directed"]())
+    asked = section(d, "custody-asks")
+    assert asked.standing is Standing.CHECKED
+    text = page(d)
+    assert "“entry 3: transfer from Cy Dunn, but Anna held it last”" in text
+    assert "“entry 4: seal A-9 was checked, but it travelled under seal A-7”" in text
+    assert "Act: Seal check Time of the event, as stated: not stated" in text
+    assert "Time of the event, as stated: “2023-01-02T03:04:00Z”" in text
+    assert "“from image I-3”" in text
+    assert "“acq.sha256: 2 of 3 lines match” Contradictions accepted, because: “The card was mended.”" in text
+    assert section(d, "integrity").standing is Standing.MEASURED
+    assert "Nothing that was stated does, by these rules." in page(document(CASES["linked"]()))
+    withheld = page(document(w.without_blob(CASES["directed"](), "log")))
+    assert "Cy Dunn" not in withheld
+    assert withheld.count("Section log is withheld.") >= 3
+
+
+def test_a_pair_is_told_in_the_order_of_a_readers_questions() -> None:
+    d = document(CASES["linked"]())
+    (chapter,) = (s for s in d.sections if s.id == "pair-1")
+    order = [s.id.removeprefix("pair-1-") for s in chapter.parts]
+    assert order == ["rule", "answers", "evidence", "finding", "tests", "more", "limits", "tensors", "figures"]
+    tables = section(d, "pair-1-numbers")
+    assert tables.standing is Standing.MEASURED
+    drawn = [b for b in section(d, "pair-1-figures").blocks if isinstance(b, Drawing)]
+    assert drawn
+    assert not any(b.figure.rows or b.numbers for b in drawn)
+    assert all(b.numbers and b.figure.rows for b in tables.blocks if isinstance(b, Drawing))
+    numbers = {s.id: n for n, _, s in numbered(d.sections)}
+    assert (numbers["glossary"], numbers["numbers"], numbers["pair-1-numbers"]) == ("E", "F", "F.1")
+    raw = html.render(d).decode()
+    assert '<a href="#pair-1-numbers">F.1 Pair' in raw
+    assert 'class="data"' not in raw[raw.index('id="pair-1-figures"') : raw.index('id="handling"')]
+
+
+def test_items_are_named_with_their_pair_where_there_are_several() -> None:
+    base = w.contents()
+    second = {**base.artifacts[1], "id": "R2"}
+    more = {f"{s}__R2": base.sections[f"{s}.R1"] for s in ("checkpoint", "tensors", "facts")}
+    signed = base.sections["verdict"]["pairs"][0]
+    row = base.sections["evidence"][0]
+    made = w.contents(
+        artifacts=[*base.artifacts, second],
+        evidence=[{**row, "pair": pair, "id": "E1"} for pair in (PAIR, "S1:R2")],
+        verdict={
+            "pairs": [{**signed, "pair": pair} for pair in (PAIR, "S1:R2")], "decided_by": "Anna",
+            "decided_at": w.CREATED,
+        },
+        **more,
+    )  # fmt: skip
+    text = page(document(w.sealed(made)))
+    assert "Item S1:R1 E1" in text
+    assert "Item S1:R2 E1" in text
+    assert "Item E1" not in text
+    assert "Item E1" in page(document(CASES["linked"]()))
 
 
 def test_facts_stand_apart_from_opinions() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, Static, TextArea
 from tiny_models import checkpoint, weights
 from tui_driver import NARROW, SMALL, WIDE, drive, keys, paste, picture, settled, until
 
@@ -312,6 +312,25 @@ def test_damaged_comparison_file_is_a_sentence(case: Path, models: tuple[Path, P
         assert app.is_running
 
     drive(app, script, SMALL)
+
+
+def test_one_path_in_both_roles_is_told_and_taken(case: Path, models: tuple[Path, Path]) -> None:
+    with open_case(case) as c:
+        artifacts.add_artifact(c, models[0], role="subject", label="suspect")
+    app = Workbench(case)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "2", "a", "tab")
+        await paste(pilot, str(models[0]))
+        await keys(pilot, "ctrl+s")
+        await settled(pilot)
+        said = " ".join(picture(app).split())
+        assert "R1 was taken in." in said
+        assert said.count("R1 has the same path as S1: what is compared with itself is identical") == 2
+        await keys(pilot, "D")
+        assert "has the same path" not in str(app.screen.query_one("#detail-text", Static).content)
+
+    drive(app, script)
 
 
 def test_a_wrong_path_keeps_the_form_open(case: Path, tmp_path: Path) -> None:

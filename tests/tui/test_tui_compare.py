@@ -112,6 +112,14 @@ def test_all_tensors_sort_filter_and_open(case: Path) -> None:
         assert "!" not in shown
         assert "filter: mlp change>0" in shown
         assert view(app).view.id == "tensors"
+        await keys(pilot, "slash", "end")
+        await paste(pilot, " chnge>1")
+        await keys(pilot, "enter")
+        shown = " ".join(picture(app).split())
+        assert "! not applied: mlp change>0 chnge>1 (no column 'chnge' here" in shown  # not dropped without a word
+        assert "filter: mlp change>0" in shown
+        await keys(pilot, "slash", "escape")
+        assert "not applied" not in picture(app)
         await keys(pilot, "enter")
         shown = picture(app)
         assert f"Tensor: {UP}" in shown

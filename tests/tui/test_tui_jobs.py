@@ -24,7 +24,8 @@ from mpk_tui.tui.lanes import UNKNOWN, devices_of, waits_for
 def test_amount_names_bytes_rate_and_estimate() -> None:
     p = Progress("hashing", 1_000_000_000, 4_000_000_000, "bytes", 2.0, "a.safetensors")
     assert amount(p) == "hashing  25 % 1.0 GB of 4.0 GB, 500.0 MB/s, 6 s left"
-    assert amount(Progress("layers", 3, 12, "steps", 1.0)) == "layers  25 % 3 of 12, 3 s left"
+    assert amount(Progress("layers", 3, 12, "steps", 4.0)) == "layers  25 % 3 of 12, 12 s left"
+    assert amount(Progress("layers", 3, 100, "steps", 0.01)) == "layers   3 % 3 of 100"  # too early to tell
 
 
 def test_a_job_is_cancelled_and_the_next_one_starts() -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 from judged_case import begun, documented
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 from tui_driver import SMALL, WIDE, drive, keys, paste, picture
 
-from mpk_tui.case import actions, open_case
+from mpk_tui.case import actions, open_case, review
 from mpk_tui.case.store import Case
+from mpk_tui.constitution.norm import load
+from mpk_tui.tui import wording
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.drafts import FILE
+from mpk_tui.tui.session.gaps import gaps_of
+from mpk_tui.tui.wording import Proposal
 
 
 def acts(case: Path) -> list[str]:
@@ -23,6 +27,11 @@ def acts(case: Path) -> list[str]:
 
 def shown(app: Workbench) -> str:
     return " ".join(picture(app).replace("│", " ").split())
+
+
+def stands(app: Workbench) -> str:
+    """The first line of a question: what stands against its answer."""
+    return str(app.screen.query_one("#question", Static).content).split("\n")[0]
 
 
 def state(app: Workbench) -> Any:
@@ -71,6 +80,10 @@ def test_a_proposal_is_taken_over_by_one_key_and_another_answer_needs_a_reason(t
 
     async def script(pilot: Pilot[Any]) -> None:
         await keys(pilot, "g", "6", "left")
+        assert "This is the first of the conditions; N goes to the next gap." in shown(app)
+        assert "[C4 –]" in picture(app)
+        await keys(pilot, *["right"] * 5)
+        assert "This is the last of the conditions; N goes to the next gap." in shown(app)
         assert "The tool proposes: met (common-trained-ancestor). An ancestor. (t takes it over)" in shown(app)
         await keys(pilot, "u")
         assert "The tool proposes met; another answer needs a reason" in shown(app)
@@ -84,7 +97,9 @@ def test_a_proposal_is_taken_over_by_one_key_and_another_answer_needs_a_reason(t
         )  # fmt: skip
         assert "Taken over: met, with its reason, now yours to change, citing E1." in shown(app)
         await keys(pilot, "left", "t")
-        assert "nothing is proposed for C3" in shown(app)
+        assert "No finding proposes an answer to C3." in shown(app)
+        await keys(pilot, "left")
+        assert "No finding proposes" not in shown(app)  # it was said of another question
         await keys(pilot, "z")
         assert "Taken back" in shown(app)
         assert "Next to take back: entry" in shown(app)
@@ -121,6 +136,7 @@ def test_a_contradiction_stands_on_both_answers_at_once(tmp_path: Path) -> None:
     with open_case(case) as c:
         documented(c, "S1:R1", "c1", "3.2")
     app = Workbench(case)
+    one = "! exclusion 4.1 is answered met beside C1: resolve it in writing on 4.1 and C1 (w) [not yet on 4.1, C1]"
 
     async def script(pilot: Pilot[Any]) -> None:
         await keys(pilot, "g", "8", "w")
@@ -130,19 +146,65 @@ def test_a_contradiction_stands_on_both_answers_at_once(tmp_path: Path) -> None:
         await keys(pilot, "escape", "m")
         said = shown(app)
         assert said.count("exclusion 4.1 is answered met beside C1") >= 2  # above the question, and at the foot at once
-        assert "[also at C1]" in said
+        assert stands(app) == one
         await keys(pilot, "g", "6", "right")
         assert "[C1 met!]" in picture(app)
-        assert "[also at 4.1]" in shown(app)
-        for place in ("8", "6"):
-            await keys(pilot, "g", place, "w")
-            await paste(pilot, "two statements, one older")
-            await keys(pilot, "ctrl+s")
+        assert stands(app) == one
+        await keys(pilot, "g", "8", "w")
+        await paste(pilot, "two statements")
+        assert "Esc close, kept as a draft" in shown(app)
+        await keys(pilot, "escape")  # as in the reason, nothing typed is lost; but it is not entered either
+        assert "Resolution: typed and kept, not entered (w goes on)" in shown(app)
+        assert state(app).answers["S1:R1"]["4.1"].resolution == ""
+        await keys(pilot, "w")
+        await paste(pilot, ", one older")
+        await keys(pilot, "ctrl+s")
+        assert "typed and kept" not in shown(app)
+        assert stands(app) == one.replace("4.1, C1]", "C1]")
+        await keys(pilot, "g", "6", "w")
+        await paste(pilot, "two statements, one older")
+        await keys(pilot, "ctrl+s")
         assert "is answered met beside" not in shown(app)
         await keys(pilot, "left", "w")
         assert "Answer the question first." in shown(app)
+        await keys(pilot, "g", "9")
+        resolved = "4.1 is answered met and not established beside C1; resolved in writing: “two statements, one older”"
+        assert resolved in str(app.screen.query_one("#verdict-text", Static).content)
 
     drive(app, script, WIDE)
+
+
+def test_all_that_must_be_resolved_in_writing_are_named(tmp_path: Path) -> None:
+    with open_case(begun(tmp_path)) as c:
+        documented(c, "S1:R1", "c1", "c3")
+        actions.answer(c, "4.1", "met", pair="S1:R1", reason="they say so")
+        (conflict,) = review.verdict(c, "S1:R1").conflicts
+        sentences = [gap.text for gap in gaps_of(c, load(c.state.norm))]
+    assert conflict.endswith("resolve it in writing on both")
+    assert wording.named(conflict).endswith("beside C1, C3: resolve it in writing on 4.1, C1 and C3")
+    assert wording.named(conflict) in sentences
+    assert wording.named("mechanism 3.1 on both") == "mechanism 3.1 on both"
+
+
+def test_a_proposal_fits_the_finding_below_it() -> None:
+    none = Proposal("undetermined", "No finding bears on this question.")
+    assert wording.offer(none, []) == none.reason
+    assert wording.offer(none, ["finding x"]) == "The finding neither shows nor excludes it."
+    assert wording.offer(Proposal("", none.reason), ["finding x"]) == "The finding proposes no answer to it."
+    assert wording.offer(Proposal("met", "median change 0.1"), ["finding x"]) == "Median change 0.1"
+    assert wording.offer(Proposal("met", "ffn.aligned agrees"), []) == "ffn.aligned agrees"
+
+
+def test_a_gap_is_not_said_any_longer_once_work_on_it_began(tmp_path: Path) -> None:
+    app = Workbench(begun(tmp_path))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(pilot, "g", "4", "N")
+        assert "The two models were not compared" in shown(app)
+        await keys(pilot, "c")
+        assert "The two models were not compared" not in shown(app)
+
+    drive(app, script, SMALL)
 
 
 def test_the_editor_of_hops(tmp_path: Path) -> None:
@@ -159,7 +221,7 @@ def test_the_editor_of_hops(tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await keys(pilot, "g", "6", "h")
         assert "This belongs to C5." in shown(app)
-        await keys(pilot, "left", "h", "a")
+        await keys(pilot, *["right"] * 4, "h", "a")
         assert app.screen.query_one("#f-a", Input).value == "suspect"  # a chain begins at the subject
         await keys(pilot, "ctrl+s")
         assert "Name both models." in shown(app)
@@ -219,7 +281,7 @@ def test_a_merge_is_answered_for_several_references_in_one_go(tmp_path: Path) ->
         assert "3.9 answered met for 2 pairs" in said
         assert "Linked to every one of them." in said
         assert "R1 met, R2 met, R3 not offered" in said
-        await keys(pilot, "g", "7", "left")
+        await keys(pilot, "g", "7", *["right"] * 8)
         assert "Merge: Named as merged: R1, R2." in shown(app)
 
     drive(app, script, WIDE)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, Static, TextArea
 from tiny_models import checkpoint, weights
 from tui_driver import NARROW, SMALL, drive, keys, paste, picture, settled, until
 
 from mpk_tui.bundle import from_case
+from mpk_tui.bundle.dsse import bundle_id
+from mpk_tui.bundle.envelope import parse
 from mpk_tui.bundle.toolfacts import tool_facts
 from mpk_tui.bundle.trust import single_key
 from mpk_tui.bundle.verify import verify
@@ -20,6 +22,7 @@ from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.errors import UsageError
 from mpk_tui.keys import private, public
 from mpk_tui.keys.passphrase import Passphrase
+from mpk_tui.text import hex_groups
 from mpk_tui.tui.app import Workbench
 
 SECRET = "correct horse battery"
@@ -79,11 +82,23 @@ def test_signs_and_verifies(case: Path, key: Path, tmp_path: Path) -> None:
         assert "Bundle id" in shown
         assert "mpk-tui verify out.mpkb --key KEY.pub.pem" in shown
         await keys(pilot, "escape")
+        assert "Nothing blocks a signature: s signs the next bundle; bundle 0 exists" in picture(app)
+        told = str(app.screen.query_one("#verdict-text", Static).content)
+        signed_id = hex_groups(bundle_id(parse(out.read_bytes()).payload))
+        assert f"UTC; written to {out}; id {signed_id}" in told
         await keys(pilot, "s")
         assert "Sign bundle 1 of case T-1 Test" in picture(app)
-        await keys(pilot, "escape")
+        await keys(pilot, "escape", "g", "1")
+        assert "Bundle 0    signed 2" in picture(app)
 
     drive(app, script, SMALL)
+    again = Workbench(case)
+
+    async def look(pilot: Pilot[Any]) -> None:
+        facts = str(again.screen.query_one("#facts-text", Static).content)
+        assert "UTC; the journal keeps no path; id " in facts  # where it went is in no journal
+
+    drive(again, look, SMALL)
     outcome = verify(
         out.read_bytes(), single_key(public.read_public(private.public_path(key))), time.time_ns() // 10**6
     )

@@ -119,6 +119,39 @@ def test_the_verdict_stands_first_in_words(bench: Path) -> None:
     script(run)
 
 
+def test_custody_is_shown_with_what_it_gives_cause_to_ask(bench: Path) -> None:
+    at = {"when": "2023-01-02T03:04:00Z"}
+    log = [
+        w.log_entry(0, "intake", **{"from": "Court", "to": "Anna", "seal": "A7"}, **at),
+        w.log_entry(1, "transfer", **{"from": "Cy Dunn", "to": "Bo"}),
+        w.log_entry(2, "seal_check", seal="A9", intact="yes"),
+        {**w.log_entry(3, "artifact", id="S1", note="from image"), "result": {"hash_lists": [{"sentence": "3 match"}]}},
+        w.log_entry(4, "export", seq=0),
+    ]
+    (bench / "held.mpkb").write_bytes(w.sealed(w.contents(log=log)).to_bytes())
+
+    async def run(pilot: Pilot[Any], app: Workbench) -> None:
+        await opened(pilot, bench / "held.mpkb", bench / "anna.pub.pem")
+        assert "2 causes to ask; 3 of custody, 0 readings, 1 taken in" in {p.state for p in desk(app).parts}
+        shown = await part(pilot, "custody")
+        assert "found here by rule from what was stated" in shown
+        assert "entry 1: transfer from Cy Dunn, but Anna held it last" in shown
+        assert "seal A9 was checked, but it travelled under seal A7" in shown
+        assert "Seal check" in shown
+        assert "seal_check" not in shown
+        assert "2023-01-02 03:04" in shown
+        assert "2023-11" not in shown, "the time of writing is not the time of the event"
+        await keys(pilot, "enter")
+        intake = picture(app)
+        assert "Time of the event, as stated: 2023-01-02T03:04:00Z" in intake
+        assert "Entry written: 2023-11-1" in intake
+        await keys(pilot, "escape", "end", "enter")
+        assert "Held against a hash list, as the tool recorded: 3 match" in picture(app)
+        assert "Note at intake: from image" in picture(app)
+
+    script(run)
+
+
 def test_every_part_is_shown_in_full(bench: Path) -> None:
     async def run(pilot: Pilot[Any], app: Workbench) -> None:
         await opened(pilot, bench / "good.mpkb")

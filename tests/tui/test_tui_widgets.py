@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -14,8 +15,10 @@ from tui_driver import SMALL, drive, paste, picture, until
 
 from mpk_tui.errors import UsageError
 from mpk_tui.progress import CancelToken
+from mpk_tui.tui import glyphs
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.drafts import FILE, Drafts
+from mpk_tui.tui.settings import Looks
 from mpk_tui.tui.widgets.choice import Choice
 from mpk_tui.tui.widgets.form import Field, Form, Later
 from mpk_tui.tui.widgets.table import Column, RowTable
@@ -192,6 +195,44 @@ def test_form_stays_open_until_its_values_will_do() -> None:
         assert got == [{"kind": "b", "source": "card", "text": "two\nlines"}]
 
     drive(app, script, SMALL)
+
+
+@pytest.mark.parametrize("charset", ["unicode", "ascii"])
+def test_the_field_with_the_focus_is_told_without_colour(monkeypatch: pytest.MonkeyPatch, charset: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    fields = [*FIELDS, Field("marks", "Marks", "marks", options=(("p", "p"), ("q", "q")))]
+    app, mark = Workbench(looks=Looks(charset=charset)), {"unicode": "›", "ascii": ">"}[charset]
+
+    def marked() -> list[str]:
+        labels = [str(label.content) for label in app.screen.query(".form-label").results(Static)]
+        assert [label[1:] for label in labels] == [f.label for f in fields]
+        assert all(f" {label}" in picture(app) for label in labels)
+        return [label[1:] for label in labels if label[0] == mark]
+
+    def reversed_text() -> str:
+        strips = app.screen._compositor.render_strips()
+        painted = [s for strip in strips for s in strip.apply_filter(app._grey, app.screen.background_colors[0])]
+        return "".join(s.text for s in painted if s.style is not None and s.style.reverse)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.push_screen(Form("Evidence", fields, lambda _: None))
+        await pilot.pause()
+        seen = []
+        for at in range(len(fields)):
+            assert marked() == [fields[at].label]
+            seen.append(reversed_text())
+            await pilot.press("tab")
+            await pilot.pause()
+        assert marked() == [fields[0].label]
+        assert seen[0] == "(o) (a)"
+        assert seen[1:4] == [" "] * 3  # the cursor in a field of text
+        assert "p" in seen[4]
+        await pilot.press("shift+tab")
+        await pilot.pause()
+        assert marked() == ["Marks"]
+
+    drive(app, script)
+    glyphs.set_charset("unicode")
 
 
 def test_keys_in_one_burst_come_into_their_fields() -> None:

@@ -9,6 +9,7 @@ from mpk_tui.bundle.outcome import MEANING, EndorsementReport, PairReport, Signe
 from mpk_tui.bundle.trust import GIVEN_KEY
 from mpk_tui.bundle.wording import OPINIONS, trust_lines, when
 from mpk_tui.constitution.verdict import LINKED
+from mpk_tui.report.content.judged import left_open
 from mpk_tui.report.content.view import ROWS, View, cut, statement, verdict_of
 from mpk_tui.report.document import (
     STANDINGS,
@@ -202,7 +203,7 @@ def _statements(view: View, p: PairReport) -> list[Block]:
         out.append(Para(say("The signed verdict says something else: ", signed, "."), strong=True))
     statements, more = cut(list(verdict["statements"]), 20)
     items = [say(statement(view, s, fresh=fresh)) for s in statements] + ([say(f"and {more} more")] if more else [])
-    return [*out, Items(tuple(items))]
+    return [*out, Items(tuple(items)), *left_open(view, p)]
 
 
 def _does_not_say() -> Section:

@@ -6,30 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpk_tui.bundle.commitments import Withheld
-from mpk_tui.bundle.custody import OUTCOMES, Custody, Reviewed, chronicle
+from mpk_tui.bundle.custody import OUTCOMES, TITLES, Custody, Reviewed, asks, chronicle, taken
 from mpk_tui.bundle.wording import when
 from mpk_tui.report.content.view import View, cut
-from mpk_tui.report.document import Block, Cell, Facts, Para, Quote, Run, Section, Standing, Table
+from mpk_tui.report.document import Block, Cell, Facts, Items, Para, Quote, Run, Section, Standing, Table
 from mpk_tui.report.untrusted import cell, code, joined, say
 
 CUSTODY_ROWS = 300
 LOG_ROWS = 300
 NOTES = 60
 REVIEWS = 40
-_ACTS = {"intake": "Intake", "transfer": "Transfer", "seal_check": "Seal check", "mount": "Mount"}
+ASKS = 100
+LISTS = 20
+"""Acquisition hash lists that are told of one model."""
 _LABELS = {
     "open": "case opened", "facts": "facts of the case", "artifact": "model added", "artifact_removed": "model removed",
     "hash_before": "hashed at intake", "hash_after": "hashed again after the analysis", "analyse": "compared",
     "evidence": "evidence added", "evidence_removed": "evidence removed", "answer": "answered",
     "rationale": "rationale written", "known_gaps": "known gaps named", "attach": "file attached", "note": "note",
     "undo": "undone", "redo": "redone", "export": "this bundle made", "bundle": "bundle sealed", "review": "review",
-    **{k: v.lower() for k, v in _ACTS.items()},
+    **{k: v.lower() for k, v in TITLES.items()},
 }  # fmt: skip
 
 
 def section(view: View) -> Section:
     """Custody, second readings and notes."""
-    parts = (_custody(view), _hashes(view), _reviews(view), _notes(view))
+    parts = (_custody(view), _asks(view), _hashes(view), _reviews(view), _notes(view))
     return Section("handling", "Custody and review", parts=parts, new_page=True)
 
 
@@ -43,18 +45,28 @@ def _custody(view: View) -> Section:
     if rows:
         table = tuple(
             (
-                cell(f"{c.seq}"), cell(when(c.at)), cell(view.purse.name(c.who, 120)), cell(_ACTS.get(c.act, c.act)),
-                cell(view.purse.name(c.artifact, 64)) if c.artifact else cell("all"),
-                _statement(view, c),
+                cell(f"{c.seq}"), cell(TITLES[c.act]),
+                cell(view.purse.said(c.event, 40)) if c.event else cell("not stated"),
+                cell(view.purse.name(c.artifact, 64)) if c.artifact else cell("all"), _statement(view, c),
+                cell(view.purse.name(c.who, 120)), cell(when(c.at)),
             )
             for c in rows
         )  # fmt: skip
-        columns = ("Entry", "Written down", "By", "Act", "Model", "Statement")
+        columns = ("Entry", "Act", "Time of the event, as stated", "Model", "Statement", "Stated by", "Entry written")
         blocks.append(Table("Statements of custody", columns, table, more))
     elif view.section("log") is None:
         blocks.append(Para(say(view.absent("log"))))
     else:
         blocks.append(Para(say("The log holds no statement on intake, transfer, seals or mounts.")))
+    said, more = cut([t for t in taken(view.section("log") or ()) if t.text], CUSTODY_ROWS)
+    if said:
+        notes = tuple(
+            (cell(f"{t.seq}"), _taken(view, t.artifact, gone=t.gone), view.purse.told(t.text, 2000),
+             cell(view.purse.name(t.who, 120)), cell(when(t.at)))
+            for t in said
+        )  # fmt: skip
+        heads = ("Entry", "Model", "Note", "Written by", "Entry written")
+        blocks.append(Table("Notes on the models as they were taken in", heads, notes, more))
     blocks.append(
         Para(say("Statements are those of the person who made them. The times of writing are of the machine's clock."))
     )
@@ -62,9 +74,43 @@ def _custody(view: View) -> Section:
 
 
 def _statement(view: View, c: Custody) -> Cell:
-    """Named fields, then the free text."""
-    named = [say(f"{name.replace('_', ' ')}: ", view.purse.said(value, 500)) for name, value in c.fields.items()]
+    """Named fields but for the time of the event, then the free text."""
+    named = [
+        say(f"{name.replace('_', ' ')}: ", view.purse.said(value, 500))
+        for name, value in c.fields.items()
+        if name != "when"
+    ]
     return (*named, *view.purse.told(c.text, 1000)) or cell("–")
+
+
+def _taken(view: View, artifact: str, *, gone: bool) -> Cell:
+    """A model as it was taken in; one that was taken back is no longer in the bundle, or is there by a later entry."""
+    return (view.model(artifact), *((say("taken back later"),) if gone else ()))
+
+
+def _asks(view: View) -> Section:
+    """What the chain gives cause to ask, computed here from the statements above."""
+    log = view.section("log")
+    found, more = cut(list(asks(log or ())), ASKS)
+    blocks: list[Block] = []
+    if found:
+        items = [say(view.purse.tool(t, 600)) for t in found] + ([say(f"and {more:,} more")] if more else [])
+        blocks += [Para(say("Found by rule from what was stated:"), strong=True), Items(tuple(items))]
+    else:
+        blocks.append(Para(say(view.absent("log") if log is None else "Nothing that was stated does, by these rules.")))
+    hidden = sum(isinstance(e, Withheld) for e in log or ())
+    if hidden:
+        blocks.append(Para(say(f"Entries of the log that are withheld and could not be looked at: {hidden:,}.")))
+    blocks.append(
+        Para(
+            say(
+                "Asked is where somebody hands over what another held last, a seal is not the one that it travelled "
+                "under or is not intact, an event is later than its entry, or events are out of order. Nothing but the "
+                "statements was looked at; a question has no bearing on any verdict."
+            )
+        )
+    )
+    return Section("custody-asks", "What the custody gives cause to ask", tuple(blocks), standing=Standing.CHECKED)
 
 
 def _hashes(view: View) -> Section:
@@ -90,7 +136,26 @@ def _hashes(view: View) -> Section:
         )  # fmt: skip
     columns = ("Model", "Mount, as observed", "Write block, as stated", "Hashes after the analysis")
     table = Table("Integrity of the models during the examination", columns, tuple(rows), more)
-    return Section("integrity", "Integrity during the examination", (table,), standing=Standing.MEASURED)
+    blocks = (table, *_lists(view))
+    return Section("integrity", "Integrity during the examination", blocks, standing=Standing.MEASURED)
+
+
+def _lists(view: View) -> list[Block]:
+    """What the tool found as it held files against acquisition hash lists, and what was accepted all the same."""
+    if view.section("log") is None:
+        return [Para(say("Whether files were held against acquisition hash lists stands in the log. ",
+                         view.absent("log")))]  # fmt: skip
+    held, more = cut([t for t in taken(view.section("log")) if t.lists or t.accepted])
+    if not held:
+        return [Para(say("The log records no acquisition hash list that files were held against at intake."))]
+    rows = []
+    for t in held:
+        lists, left = cut(list(t.lists), LISTS)
+        said = [say(view.purse.tool(s, 600)) for s in lists] + ([say(f"and {left:,} more lists")] if left else [])
+        accepted = view.purse.told(t.accepted, 1000) or cell("–")
+        rows.append((cell(f"{t.seq}"), _taken(view, t.artifact, gone=t.gone), tuple(said) or cell("–"), accepted))
+    columns = ("Entry", "Model", "Result, as recorded", "Contradictions accepted, because")
+    return [Table("Files held against acquisition hash lists at intake", columns, tuple(rows), more)]
 
 
 def view_model(view: View, artifact: str) -> Cell:

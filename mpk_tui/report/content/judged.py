@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mpk_tui.bundle.left_open import WHICH, direction, not_established
 from mpk_tui.bundle.outcome import PairReport
 from mpk_tui.constitution.answers import CHAIN, COMMON_ANCESTOR, UNDETERMINED
 from mpk_tui.report.content.view import View, cut, statement, verdict_of
@@ -14,6 +15,8 @@ from mpk_tui.report.untrusted import cell, code, joined, norm, say
 ANSWERS = {"met": "MET", "not-met": "not met", "undetermined": "undetermined", "": "none"}
 """Answers as they are printed; what is met must not be overlooked."""
 BASES = {COMMON_ANCESTOR: "common trained ancestor", CHAIN: "a chain of links"}
+BESIDE = 20
+"""Items and answers that are listed beside a verdict."""
 ITEMS = 100
 """Items of evidence that are listed for a pair."""
 _NOT_PROPOSED = "–"
@@ -41,7 +44,7 @@ def _rule(view: View, p: PairReport, prefix: str) -> Section:
     if shown["basis"]:
         rows.append(("Basis of C5", cell(BASES.get(shown["basis"], "") or view.purse.name(shown["basis"], 64))))
     sentences = tuple(say(statement(view, s, fresh=fresh)) for s in shown["statements"][:20])
-    blocks: list[Block] = [Facts(tuple(rows)), Items(sentences)]
+    blocks: list[Block] = [Facts(tuple(rows)), Items(sentences), *left_open(view, p)]
     contradictions = [c for c in view.outcome.contradictions if c.startswith(f"{p.pair}: ")]
     if p.agrees is False and p.signed is not None:
         blocks.append(
@@ -62,6 +65,39 @@ def _rule(view: View, p: PairReport, prefix: str) -> Section:
         )
     )
     return Section(f"{prefix}-rule", "What follows by rule", tuple(blocks), standing=Standing.RULE)
+
+
+def left_open(view: View, p: PairReport) -> list[Block]:
+    """Beside a verdict's sentences: the evidence that a direction stands in, and what is met and not established."""
+    out: list[Block] = []
+    items = direction(view.contents, p)
+    if items is not None:
+        out.append(Para(say(f"{WHICH}{':' if items else ', which is withheld.'}")))
+        first, more = cut(list(items), BESIDE)
+        listed = [_quoted(view, e) for e in first] + ([say(f"and {more} more")] if more else [])
+        out += [Items(tuple(listed))] if listed else []
+    answers, more = cut(list(not_established(view.contents, p)), BESIDE)
+    for a in answers:
+        resolution = view.purse.lines(a["resolution"], 2000, 20)
+        who = say("Answered met, not established: ", view.question(a["question"]))
+        if resolution:
+            out.append(Quote((*who, Run("; resolved in writing, in the analyst's words")), resolution))
+        else:
+            out.append(Para((*who, Run("; no resolution was written."))))
+    if more:
+        out.append(Para(say(f"and {more} more answers that are met and not established")))
+    return out
+
+
+def _quoted(view: View, e: Mapping[str, Any]) -> Text:
+    """An item of evidence in one paragraph: id, source, where in it, excerpt."""
+    out = [*view.item(e["pair"], e["id"]), Run(": ")]
+    out.append(view.purse.said(e["source"], 600) if e["source"] else Run("source not stated"))
+    if e["locator"]:
+        out += [Run(", at "), view.purse.said(e["locator"], 400)]
+    if e["excerpt"].strip():
+        out += [Run(", says "), view.purse.said(e["excerpt"], 1500)]
+    return tuple(out)
 
 
 def _answers(view: View, p: PairReport, prefix: str) -> Section:
@@ -96,7 +132,7 @@ def _answer_tables(view: View, pair: str) -> list[Block]:
         rows = []
         for q in questions:
             row = given.get(q)
-            rows.append(_answer_row(view, q, row))
+            rows.append(_answer_row(view, pair, q, row))
             overridden += row is not None and _overrides(row)
         columns = ("Question", "Answer", "Proposed by the tool", "Evidence", "Reason")
         out.append(Table(title, columns, tuple(rows)))
@@ -116,7 +152,7 @@ def _overrides(row: Mapping[str, Any]) -> bool:
     return bool(row["proposed"]) and row["proposed"] != row["answer"]
 
 
-def _answer_row(view: View, question: str, row: Mapping[str, Any] | None) -> tuple[Cell, ...]:
+def _answer_row(view: View, pair: str, question: str, row: Mapping[str, Any] | None) -> tuple[Cell, ...]:
     if row is None:
         return cell(view.question(question)), cell("not answered"), cell(_NOT_PROPOSED), cell("–"), cell("–")
     answer: list[Text] = [say(ANSWERS[row["answer"]])]
@@ -129,14 +165,16 @@ def _answer_row(view: View, question: str, row: Mapping[str, Any] | None) -> tup
     for a, b, condition in row["hops"][:20]:
         answer.append(say(view.purse.name(a, 80), " – ", view.purse.name(b, 80), ": ", view.purse.name(condition, 16)))
     cited, more = cut(list(row["evidence"]), 20)
-    evidence = joined([view.purse.name(e, 64) for e in cited], empty="–") + (
-        (Run(f" and {more} more"),) if more else ()
-    )
+    evidence: list[Run] = []
+    for e in cited:
+        evidence += [*([Run(", ")] if evidence else []), *view.item(pair, e)]
+    evidence += [Run(f" and {more} more")] if more else []
     proposed = ANSWERS[row["proposed"]] if row["proposed"] else _NOT_PROPOSED
     reason = view.purse.told(row["reason"], 2000) if row["reason"].strip() else cell("–")
     if not row["reason"].strip() and row["answer"] != UNDETERMINED:
         reason = cell("no reason given")
-    return cell(view.question(question)), tuple(answer), cell(proposed), (evidence,), reason
+    listed = tuple(evidence) or (Run("–"),)
+    return cell(view.question(question)), tuple(answer), cell(proposed), (listed,), reason
 
 
 def _words(view: View, signed: Mapping[str, Any]) -> list[Block]:
@@ -194,7 +232,7 @@ def _evidence(view: View, p: PairReport, prefix: str) -> Section:
 
 
 def _item(view: View, row: Mapping[str, Any], docs: Mapping[bytes, Mapping[str, Any]]) -> Facts:
-    out: list[tuple[str, Cell]] = [("Item", cell(view.purse.name(row["id"], 64)))]
+    out: list[tuple[str, Cell]] = [("Item", (view.item(row["pair"], row["id"]),))]
     out.append(("Supports", (joined(view.questions(row["supports"][:32])),)))
     if row["opposes"]:
         out.append(("Opposes", (joined(view.questions(row["opposes"][:32])),)))

@@ -6,7 +6,7 @@ stranger put there ends in an empty cell and not in a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +21,16 @@ from mpk_tui.report.wording import PARTS, READINGS, TESTS, WORDS
 NAMED = 40
 """Tensors that are named one by one."""
 _DIRECTIONS = {"A": "A in B", "B": "B in A"}
+NUMBERS = "numbers of the figures"
+"""Title of the appendix."""
 FIGURE_ROWS = 40
 """Rows of a figure's table."""
 
 
 def sections(view: View, pair: str, prefix: str) -> tuple[Section, ...]:
-    """The sections about the comparison of a pair; ids start with ``prefix``."""
+    """The sections about the comparison of a pair; ids start with ``prefix``: finding, tests and their limits first,
+    then tensors and pictures; the pictures' numbers stand in an appendix (`numbers`).
+    """
     if view.section("findings") is None:
         return (_nothing(prefix, view.absent("findings")),)
     rows = view.contents.rows("findings", pair)
@@ -34,9 +38,46 @@ def sections(view: View, pair: str, prefix: str) -> tuple[Section, ...]:
         return (_nothing(prefix, "The bundle holds no comparison of this pair."),)
     record = rows[0]["record"]
     r = Loose(record)
-    parts = [_finding(view, r, rows[0]["digest"], prefix), _tests(view, r, prefix), _tensors(view, r, prefix)]
-    others = _others(view, r, prefix)
-    return (*parts, *others, *_figures(view, record, prefix), _limits(view, r, prefix))
+    parts = [_finding(view, r, rows[0]["digest"], prefix), _tests(view, r, prefix), *_others(view, r, prefix)]
+    return (*parts, _limits(view, r, prefix), _tensors(view, r, prefix), *_figures(view, record, prefix))
+
+
+def numbers(view: View, pairs: Sequence[tuple[str, str]]) -> tuple[Section, ...]:
+    """The appendix with the numbers of all figures, a part for each pair; empty if no pair has any.
+
+    Args:
+        view: Of the bundle.
+        pairs: Pairs that have a chapter, with the prefix of its ids.
+    """
+    parts = tuple(part for pair, prefix in pairs for part in _numbers(view, pair, prefix))
+    title = f"{NUMBERS[:1].upper()}{NUMBERS[1:]}"
+    return (Section("numbers", title, parts=parts, standing=Standing.MEASURED, new_page=True, appendix=True),) * bool(
+        parts
+    )
+
+
+def _numbers(view: View, pair: str, prefix: str) -> tuple[Section, ...]:
+    rows = view.contents.rows("findings", pair)
+    try:
+        drawn = figures(rows[0]["record"]) if rows else ()
+    except MpkError:  # the chapter says so
+        return ()
+    blocks: list[Block] = []
+    tables: dict[tuple[tuple[str, ...], ...], str] = {}
+    for f in drawn:
+        same = tables.get(f.rows)
+        if same:
+            blocks.append(
+                Para(say(f"The numbers of “{shown(f.title, 200)}” are those of the figure “{shown(same, 200)}”."))
+            )
+        elif f.columns and f.rows:
+            tables[f.rows] = f.title
+            table = replace(f, series=(), grid=None, bands=(), edges=())
+            blocks.append(Drawing(table, max(0, len(f.rows) - FIGURE_ROWS), numbers=True))
+    if not blocks:
+        return ()
+    about = view.pair(pair)
+    return (Section(f"{prefix}-numbers", "Pair", tuple(blocks), standing=Standing.MEASURED, about=about),)
 
 
 def _nothing(prefix: str, text: str) -> Section:
@@ -324,15 +365,8 @@ def _figures(view: View, record: Mapping[str, Any], prefix: str) -> tuple[Sectio
         view.notes.append("a comparison has no figures: its record is not of a known shape")
         blocks: list[Block] = [Para(say("No figures: ", view.purse.tool(error.diagnosis(), 300)))]
     else:
-        blocks = []
-        tables: dict[tuple[tuple[str, ...], ...], str] = {}
-        for f in drawn:
-            same = tables.get(f.rows) if f.rows else None
-            if f.rows:
-                tables.setdefault(f.rows, f.title)
-            blocks.append(Drawing(replace(f, rows=()) if same else f, 0 if same else max(0, len(f.rows) - FIGURE_ROWS)))
-            if same:
-                blocks.append(Para(say(f"Its numbers are those of the figure “{shown(same, 200)}”.")))
+        blocks = [Para(say(f"The {NUMBERS} stand in the appendix."))] if any(f.rows for f in drawn) else []
+        blocks += [Drawing(replace(f, rows=())) for f in drawn]
     return (Section(f"{prefix}-figures", "Figures", tuple(blocks), standing=Standing.MEASURED),) if blocks else ()
 
 

@@ -68,6 +68,11 @@ class View:
         first, _, second = pair.partition(":")
         return (*self.model(first), ours(" and "), *self.model(second))
 
+    def item(self, pair: str, item: str) -> Text:
+        """An item of evidence by its id; with its pair where there are several, for ids begin anew with each."""
+        name = self.purse.name(item, 64)
+        return (name,) if len(self.outcome.pairs) < 2 else (self.purse.name(pair, 130), ours(" "), name)
+
     def question(self, name: str) -> Run:
         """A condition, mechanism or exclusion by number and title."""
         item = None if self.norm is None else self.norm.item(name)

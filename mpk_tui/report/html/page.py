@@ -155,8 +155,8 @@ def _block(block: Block, uid: str) -> Iterator[str]:
         case Command(lines):
             listed = "\n".join(lines)
             yield f'<pre><code class="long">{escape(listed)}</code></pre>'
-        case Drawing(figure, left_out):
-            yield from _drawing(figure, left_out, uid)
+        case Drawing(figure, left_out, numbers):
+            yield from _numbers(figure, left_out) if numbers else _drawing(figure, uid)
 
 
 def _table(t: Table) -> Iterator[str]:
@@ -179,7 +179,7 @@ def _align(number: bool) -> str:
     return ' class="number"' if number else ""
 
 
-def _drawing(figure: Figure, left_out: int, uid: str) -> Iterator[str]:
+def _drawing(figure: Figure, uid: str) -> Iterator[str]:
     yield (
         f'<figure class="drawing"><figcaption><b>{_text(shown(figure.title, 300))}.</b> '
         f"{_text(shown(figure.about, 900))}</figcaption>"
@@ -191,14 +191,14 @@ def _drawing(figure: Figure, left_out: int, uid: str) -> Iterator[str]:
         yield picture
     elif not figure.missing:
         yield "<p>Not drawn: none of its numbers was measured.</p>"
-    if figure.columns and figure.rows:
-        kept = figure.rows[: len(figure.rows) - left_out]
-        rows = tuple(tuple(((Run(shown(v, 120), Voice.NAME),),) for v in row) for row in kept)
-        yield from _table(
-            Table("The numbers of this figure", tuple(shown(c, 60) for c in figure.columns), rows, left_out,
-                  _numeric(kept))
-        )  # fmt: skip
     yield "</figure>"
+
+
+def _numbers(figure: Figure, left_out: int) -> Iterator[str]:
+    kept = figure.rows[: len(figure.rows) - left_out]
+    rows = tuple(tuple(((Run(shown(v, 120), Voice.NAME),),) for v in row) for row in kept)
+    columns = tuple(shown(c, 60) for c in figure.columns)
+    yield from _table(Table(shown(figure.title, 300), columns, rows, left_out, _numeric(kept)))
 
 
 def _numeric(rows: tuple[tuple[str, ...], ...]) -> frozenset[int]:

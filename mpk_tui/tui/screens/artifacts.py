@@ -93,9 +93,8 @@ class Artifacts(StepScreen):
             def take_in(_: object) -> None:
                 if not lists:
                     made = session.add_artifact(path, said["role"], said["label"], said["note"], how)
-                    self.bench.call_later(
-                        self._came, f"{made.id} was taken in. {keys.way_to('fingerprint')} fingerprints it."
-                    )
+                    told = f"{made.id} was taken in. {keys.way_to('fingerprint')} fingerprints it."
+                    self.bench.call_later(self._came, "  ".join(filter(None, (told, session.same_path(made)))))
                     return
                 check = session.checking(path, lists, said["reason"])
 
@@ -147,7 +146,8 @@ class Artifacts(StepScreen):
 
     def _taken(self, artifact: Artifact) -> None:
         """Say what the lists said."""
-        self._came("  ".join((f"{artifact.id} was taken in.", *artifact.lists)))
+        same = self.session.same_path(artifact)
+        self._came("  ".join(filter(None, (f"{artifact.id} was taken in.", *artifact.lists, same))))
 
     def _came(self, said: str) -> None:
         """Go to the new row, so that the next key is meant for it."""

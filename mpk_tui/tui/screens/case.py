@@ -52,7 +52,8 @@ class CaseScreen(StepScreen):
         """Facts, then gaps or custody."""
         session = self.session
         rows = session.facts()
-        rows += [("Asks", n) for n in session.custody_notices()]
+        rows += session.bundles()
+        rows += [("To clarify", n) for n in session.custody_notices()]
         notes = session.notes()
         if len(notes) > NOTES:
             rows.append(("Notes", f"{len(notes) - NOTES} earlier ones are in the history"))

@@ -87,6 +87,11 @@ class Compare(ShowsComparison, StepScreen):
         """How to make a comparison until there is one; then how to look at it."""
         return ("comparison", "compare", "case") if self.comparison.display else self.SCOPES
 
+    def foot_rows(self) -> list[keys.Key]:
+        """What makes a comparison is named last where there is one."""
+        rows, made = super().foot_rows(), self.comparison.display
+        return sorted(rows, key=lambda k: made and k.scope == "compare" and k.id in ("start", "cancel"))
+
     def show_jobs(self) -> None:
         """Progress also stands where the result will be."""
         super().show_jobs()
@@ -112,6 +117,7 @@ class Compare(ShowsComparison, StepScreen):
         if not self.bench.attempt(session.must_write):
             return
         work = session.comparing(pair)
+        self.begun()
         self.bench.start_job(
             "compare",
             pair,

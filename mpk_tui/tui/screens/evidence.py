@@ -71,6 +71,11 @@ class EvidenceScreen(StepScreen):
         lines.append(f"Cited by: {', '.join(q.upper() for q in cited) or 'no answer'}")
         return lines
 
+    def foot_rows(self) -> list[keys.Key]:
+        """What can be done with an item comes first where there is one."""
+        rows = super().foot_rows()
+        return sorted(rows, key=lambda k: k.id not in ("quote", "edit")) if self._here() is not None else rows
+
     @on(RowTable.Moved)
     def _moved(self) -> None:
         self.show()

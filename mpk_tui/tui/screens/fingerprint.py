@@ -128,6 +128,8 @@ class FingerprintScreen(StepScreen):
         if not bench.attempt(session.must_write):
             return
 
+        self.begun()
+
         def finish(made: Any) -> None:
             said = session.record_fingerprint(artifact, made)
             if said:

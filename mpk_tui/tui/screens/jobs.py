@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from mpk_tui.text import size
 from mpk_tui.tui import keys
-from mpk_tui.tui.jobs import PAUSED, Job, lasting, share
+from mpk_tui.tui.jobs import PAUSED, Job, remaining, share
 from mpk_tui.tui.safe import shown
 from mpk_tui.tui.screens.step import StepScreen
 from mpk_tui.tui.widgets.table import Column, RowTable
@@ -132,5 +132,5 @@ def _row(job: Job) -> tuple[str, ...]:
     rate = left = ""
     if job.live and job.state != PAUSED and p is not None:
         rate = f"{size(int(p.rate))}/s" if p.unit == "bytes" else ""
-        left = lasting(p.remaining) if p.remaining is not None and p.done < p.total else ""
+        left = remaining(p)
     return str(job.number), job.title, job.word, share(p) if p is not None else "", rate, left

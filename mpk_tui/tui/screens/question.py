@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from mpk_tui.constitution.answers import MET
-from mpk_tui.tui import keys, wording
+from mpk_tui.tui import glyphs, keys, wording
 from mpk_tui.tui.safe import shown
 from mpk_tui.tui.screens.aside import aside
 from mpk_tui.tui.screens.step import StepScreen, case_bindings
@@ -43,6 +43,7 @@ class QuestionScreen(StepScreen):
         self._picked: tuple[str, ...] = ()
         self._before: set[str] = set()
         self._reading = False
+        self._of_question = ""
 
     def body(self) -> Iterable[Widget]:
         """Strip, text, answer, reason, evidence."""
@@ -103,6 +104,9 @@ class QuestionScreen(StepScreen):
         beside = self.extra()
         if given is not None and given.resolution:
             beside.append(Content.assemble(("Resolution: ", "bold"), shown(given.resolution, 1200)))
+        if session.drafts.get(f"{self._key}/resolution/text") is not None:
+            key = keys.name_of("question", "resolve")
+            beside.append(Content.assemble(("Resolution: ", "bold"), f"typed and kept, not entered ({key} goes on)"))
         text = wording.question_text(
             q, beside, session.proposed(q.id), session.numbers(q.id), take=keys.name_of("question", "take")
         )
@@ -158,9 +162,11 @@ class QuestionScreen(StepScreen):
         lines = []
         for found in session.contradictions(q.id):
             others = [i.upper() for i in found.questions if i != q.id]
-            way = f" ({key})" if found.in_writing else ""
-            beside = f" [also at {', '.join(others)}]" if others else ""
-            lines.append(Content.styled(shown(f"! {found.sentence}{way}{beside}", 800), "bold"))
+            way, beside = "", f" [also at {', '.join(others)}]" if others else ""
+            if found.in_writing:  # its sentence names all that take part
+                left = [i.upper() for i in found.questions if not session.resolution(i)]
+                way, beside = f" ({key})", f" [not yet on {', '.join(left)}]" if left else ""
+            lines.append(Content.styled(shown(f"! {wording.named(found.sentence)}{way}{beside}", 800), "bold"))
         refused = session.refused(q.id)
         if refused:
             lines.append(Content.styled(shown(f"Not offered: {refused}", 600), "bold"))
@@ -192,12 +198,13 @@ class QuestionScreen(StepScreen):
             state = f" · {leave} enters it, with {wording.words(self._pending)}"
         elif reason.has_focus and not state.startswith(" · kept"):
             state = f" · {leave} enters it"
-        name = "Reason, typing" if reason.has_focus else f"Reason ({key('reason')})"
+        mark_here = glyphs.glyph("cursor")
+        name = f"{mark_here}Reason, typing" if reason.has_focus else f"Reason ({key('reason')})"
         self.query_one("#reason-label", Static).update(Content(f"{name}{state}"))
         picked, mark = ", ".join(self._picked) or "none marked", keys.name_of("table", "mark")
         name = f"Evidence ({key('pick')}, then {mark} marks)"
         if self.query_one("#picks").has_focus:
-            name = f"Evidence, choosing · {mark} marks, {leave} goes back"
+            name = f"{mark_here}Evidence, choosing · {mark} marks, {leave} goes back"
         self.query_one("#picks-label", Static).update(Content(f"{name}: {picked}"))
 
     # -- what is answered -------------------------------------------------------------------------------------------
@@ -218,11 +225,12 @@ class QuestionScreen(StepScreen):
             return
         refused = self.session.refused(self.question.id)
         if answer == MET and refused:
-            self.bench.say(f"Not entered. {refused}", bad=True)
+            self._say_here(f"Not entered. {refused}")
             return
         why = self._needs_reason(answer)
         given, offered = self.query_one("#reason", DraftArea).value.strip(), self.session.proposed(self.question.id)
-        borrowed = given == offered.reason.strip() and answer != offered.answer
+        theirs = (offered.reason.strip(), wording.offer(offered, self.session.numbers(self.question.id)).strip())
+        borrowed = given in theirs and answer != offered.answer
         if why and (not given or borrowed):
             self._pending = answer
             whose = f" of your own; this one is the tool's, for {wording.words(offered.answer)}" if given else ""
@@ -248,6 +256,13 @@ class QuestionScreen(StepScreen):
         reason = self.query_one("#reason", DraftArea)
         if self.session.pair is None:
             self.bench.say("There is no pair to answer for.")
+            return
+        offered, number = self.session.proposed(self.question.id), self.question.number
+        if not offered.answer and not self.session.numbers(self.question.id):
+            self.bench.say(f"Nothing is proposed for {number}. {offered.reason}")
+            return
+        if not offered.answer:
+            self.bench.say(f"No finding proposes an answer to {number}.")
             return
         own = reason.value.strip()
 
@@ -288,7 +303,12 @@ class QuestionScreen(StepScreen):
         """What the answer just given contradicts; it also stands above the question from now on."""
         fresh = [c.sentence for c in self.session.contradictions(self.question.id) if c.sentence not in self._before]
         if fresh:
-            self.bench.say(f"Contradiction: {'; '.join(fresh)}", bad=True)
+            self._say_here(f"Contradiction: {'; '.join(map(wording.named, fresh))}")
+
+    def _say_here(self, text: str) -> None:
+        """A fault of this question, which goes when another is turned to."""
+        self.bench.say(text, bad=True)
+        self._of_question = self._fault
 
     def flush(self) -> None:
         """Enter a reason that was changed after its answer; before any answer it stays a draft."""
@@ -314,11 +334,15 @@ class QuestionScreen(StepScreen):
 
     def action_turn(self, by: int) -> None:
         """Next or previous question."""
-        if not self._fault:
+        if not 0 <= self.at + by < len(self.questions):
+            end, key = "first" if by < 0 else "last", keys.name_of("case", "next_gap")
+            self.bench.say(f"This is the {end} of the {self.GROUP}; {key} goes to the next gap.")
+            return
+        if self._fault in ("", self._of_question):
             self.hush()  # it was said of another question
         self.flush()
         self._pending = ""
-        self.session.at[self.GROUP] = (self.at + by) % len(self.questions)
+        self.session.at[self.GROUP] = self.at + by
         self.query_one("#start", VerticalScroll).scroll_home(animate=False)
         self.show_state()
 
@@ -345,11 +369,12 @@ class QuestionScreen(StepScreen):
             f"{self.question.number}: resolution in writing",
             [Field("text", "Why this answer stands beside what contradicts it", "lines", given.resolution)],
             accept,
-            note="\n".join(c.sentence for c in against) or "Nothing contradicts this answer now.",
+            note="\n".join(wording.named(c.sentence) for c in against) or "Nothing contradicts this answer now.",
             drafts=self.session.drafts,
             name=f"{self._key}/resolution",
+            keeps=True,
         )
-        self.bench.push_screen(form, lambda values: self.bench.changed() if values else None)
+        self.bench.push_screen(form, lambda _: self.bench.changed())
 
     def action_reason(self) -> None:
         """Into the reason field."""

@@ -176,7 +176,8 @@ def verdict_page(session: Session) -> list[Content]:
         ("Verdict", found.display),
         *(("", s) for s in found.statements),
         ("Mechanisms", ", ".join(found.mechanisms) or "none named"),
-        *(("Conflict", c) for c in found.conflicts),
+        *(("Conflict", wording.named(c)) for c in found.conflicts),
+        *(("Beside it", s) for s in session.resolved(pair)),
         *(("Open", g.text) for g in session.gaps() if g.blocking and g.pair == pair),
         ("Rationale", session.rationale or "none yet"),
         *(("Known gap", f"{g} {titles.get(g, '')}") for g in session.named_gaps),
@@ -196,7 +197,7 @@ def answer_page(session: Session, question: str) -> list[Content]:
         lines.append(Content.assemble((f"{name}: ", "bold"), told(text)))
 
     for c in session.contradictions(question):
-        lines.append(Content.styled(shown(f"! {c.sentence}", 800), "bold"))
+        lines.append(Content.styled(shown(f"! {wording.named(c.sentence)}", 800), "bold"))
     if given is None:
         row("Answer", "none, which counts as undetermined")
     else:
@@ -210,8 +211,9 @@ def answer_page(session: Session, question: str) -> list[Content]:
         if given.resolution:
             row("Resolution", given.resolution)
     offered = session.proposed(question)
-    row("The tool proposes", f"{wording.words(offered.answer) or 'nothing'}. {offered.reason}")
-    lines += [Content(shown(f"  · {n}", 600)) for n in session.numbers(question)]
+    numbers = session.numbers(question)
+    row("The tool proposes", f"{wording.words(offered.answer) or 'nothing'}. {wording.offer(offered, numbers)}")
+    lines += [Content(shown(f"  · {n}", 600)) for n in numbers]
     cited = {e.id: e for e in session.evidence}
     for i in given.evidence if given is not None else ():
         if i in cited:

@@ -48,6 +48,10 @@ class Review(StepScreen):
         else:
             parts += merge_lines(session)
         parts += self._reviews()
+        signed = session.bundles()
+        if signed:
+            parts.append(Content.styled("Signed so far", "bold"))
+            parts += [Content(shown(f"  {name}: {what}", 600)) for name, what in signed]
         hashed = [a.id for a in session.artifacts if a.fingerprint]
         if hashed:
             key = keys.name_of("review", "rehash")
@@ -63,6 +67,9 @@ class Review(StepScreen):
             if blocking
             else f"Nothing blocks a signature: {keys.name_of('review', 'sign')} signs"
         )
+        if signed:
+            what = signed[-1][0]
+            title += f"; {what.lower()} exists" if blocking else f" the next bundle; {what.lower()} exists"
         self.query_one("#gaps-title", Static).update(Content(title))
         table = self.query_one("#start", RowTable)
         table.show([(g.step, g.pair, g.text if g.blocking else f"{g.text} (a reminder)") for g in self._gaps])
@@ -77,9 +84,12 @@ class Review(StepScreen):
         parts += [Content(shown(f"  {s}", 800)) for s in found.statements]
         if found.mechanisms:
             parts.append(Content(f"  Mechanism: {', '.join(found.mechanisms)}"))
-        parts += [Content(shown(f"  ! {c}", 600)) for c in found.conflicts]
+        parts += [Content(shown(f"  ! {wording.named(c)}", 600)) for c in found.conflicts]
+        parts += [Content(shown(f"  {s}", 2000)) for s in session.resolved(pair)]
         rationale = state.rationale.get(pair, "")
-        write = f"none yet ({keys.name_of('review', 'rationale')} writes it)"
+        kept = state.rationale.get(pair, "") == "" and session.drafts.get(f"rationale/{pair}/text") is not None
+        how = "is kept as a draft, not entered; {} goes on" if kept else "none yet ({} writes it)"
+        write = how.format(keys.name_of("review", "rationale"))
         parts.append(Content(shown(f"  Rationale: {rationale or write}", 2000)))
         titles = {g["id"]: g["title"] for g in session.norm.data["known_gaps"]}
         for known in state.known_gaps.get(pair, ()):
@@ -146,8 +156,9 @@ class Review(StepScreen):
             note="\n".join(session.verdict().statements),
             drafts=session.drafts,
             name=f"rationale/{session.pair}",
+            keeps=True,
         )
-        self.bench.push_screen(form, lambda values: self.bench.changed() if values else None)
+        self.bench.push_screen(form, lambda _: self.bench.changed())
 
     def action_known_gaps(self) -> None:
         """Known gaps of the constitution that bear on this verdict."""

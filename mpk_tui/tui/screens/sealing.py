@@ -45,6 +45,7 @@ def ask_signature(screen: StepScreen) -> None:
 
             def finish(made: signing.Sealed) -> None:
                 signing.record(case, made)
+                session.wrote(made.seq, made.path)
                 _tell(screen, made)
 
             bench.start_job("sign", str(path), f"sign {path.name}", work, finish)

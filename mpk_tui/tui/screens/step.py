@@ -84,6 +84,10 @@ class StepScreen(Screen[None]):
         """Scopes whose keys the foot line names, the most wanted ones first."""
         return self.SCOPES
 
+    def foot_rows(self) -> list[keys.Key]:
+        """Keys that the foot line names while there is room, the most wanted ones first."""
+        return [k for k in keys.keys_for(*self.foot_scopes(), "everywhere") if k.foot]
+
     def context(self) -> Content:
         """Text of the right pane; what the case says of the current pair."""
         session = self.bench.session
@@ -120,6 +124,12 @@ class StepScreen(Screen[None]):
         self._frame()
         self.show_jobs()
         self._forget_gap()
+
+    def begun(self) -> None:
+        """Work on the gap that was announced has begun: it is not said any longer."""
+        if self._announced is not None:
+            self._announced = None
+            self.hush()
 
     def _forget_gap(self) -> None:
         """A gap that was announced and is closed by now is not said any longer."""
@@ -166,9 +176,10 @@ class StepScreen(Screen[None]):
         self._foot()
 
     def _foot(self) -> None:
-        rows = [k for k in keys.keys_for(*self.foot_scopes(), "everywhere") if k.foot]
+        rows = self.foot_rows()
         tail = [k for k in rows if k.scope == "everywhere"]
-        room = self.size.width - 1 - sum(len(k.name) + len(k.label) + 3 for k in tail)
+        # A blank before the first key; there are none behind the last one.
+        room = self.size.width + 1 - sum(len(k.name) + len(k.label) + 3 for k in tail)
         shown = []
         for k in rows:
             need = len(k.name) + len(k.label) + 3
@@ -179,7 +190,7 @@ class StepScreen(Screen[None]):
                 shown.append(k)
         parts: list[Any] = [" "]
         for k in shown:
-            parts += [(k.name, "bold"), f" {k.label}  "]
+            parts += [(k.name, "bold"), f" {k.label}  " if k is not shown[-1] else f" {k.label}"]
         try:
             self.query_one("#foot", Static).update(Content.assemble(*parts))
         except NoMatches:  # a resize before the first compose

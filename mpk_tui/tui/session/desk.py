@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpk_tui.case.state import Artifact
@@ -31,6 +32,7 @@ class Desk:
         self.at: dict[str, int] = {}
         self.faults: dict[str, str] = {}
         self._pair = 0
+        self._written: dict[int, Path] = {}
         self._fingerprints: dict[str, Fingerprint] = {}
         self._comparisons: dict[str, dict[str, Any]] = {}
         self._numbers: dict[tuple[str, str], list[str]] = {}

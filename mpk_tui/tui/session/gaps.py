@@ -9,6 +9,7 @@ from mpk_tui.case import review
 from mpk_tui.case.store import Case
 from mpk_tui.constitution.norm import Norm
 from mpk_tui.constitution.offers import not_offered
+from mpk_tui.tui import wording
 
 PLACE_OF_STEP = {
     1: "case", 2: "artifacts", 3: "fingerprint", 4: "compare", 5: "evidence", 6: "conditions", 7: "mechanism",
@@ -39,7 +40,8 @@ class Gap:
 def gaps_of(case: Case, norm: Norm) -> list[Gap]:
     """All gaps, blocking ones first, each group in the order of the steps."""
     found = [
-        Gap(PLACE_OF_STEP[g.step], g.pair, g.sentence, g.blocking, _what(case, norm, g)) for g in review.status(case)
+        Gap(PLACE_OF_STEP[g.step], g.pair, wording.named(g.sentence), g.blocking, _what(case, norm, g))
+        for g in review.status(case)
     ]
     return sorted(found, key=lambda g: not g.blocking)
 

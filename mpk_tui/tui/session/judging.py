@@ -85,6 +85,8 @@ class Judging(Looking):
                 f"{question} is not offered: {refused.rstrip('.')}",
                 hint=f"Conditions come first: {keys.way_to('conditions')}",
             )
+        if not reason and offered.answer:
+            reason = wording.offer(offered, self.numbers(question))  # what was read becomes the reason, to the letter
         return take_over(self.case, question, pair=self.pair or "", reason=reason, evidence=evidence)
 
     def refused(self, question: str) -> str:
@@ -131,6 +133,23 @@ class Judging(Looking):
         if key not in self._numbers:
             self._numbers[key] = wording.numbers(record, question)
         return self._numbers[key]
+
+    def resolution(self, question: str) -> str:
+        """How a contradiction that an answer takes part in was resolved in writing, or empty."""
+        given = self.answer(question)
+        return given.resolution.strip() if given is not None else ""
+
+    def resolved(self, pair: str) -> list[str]:
+        """Exclusions that are answered met beside conditions that hold, and were resolved in writing on all sides."""
+        found, answers = self.verdict(pair), self.case.state.answers.get(pair, {})
+        met = [x for x in self.norm.exclusions if x in answers and answers[x].answer == MET]
+        open_ones = "\n".join(found.conflicts)
+        beside = ", ".join(c.upper() for c in found.conditions)
+        return [
+            f"{x} is answered met and not established beside {beside}; resolved in writing: “{answers[x].resolution}”"
+            for x in met
+            if found.conditions and f"exclusion {x} " not in open_ones
+        ]
 
     def contradictions(self, question: str = "") -> list[Contradiction]:
         """What contradicts what; of one question, or of all."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from mpk_tui.bundle.logbook import SEALED
 from mpk_tui.case import actions
 from mpk_tui.case.custody import Statement, notices
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.state import undone_entries
+from mpk_tui.text import hex_groups
 from mpk_tui.tui import wording
 from mpk_tui.tui.session.desk import Desk
 
@@ -20,6 +24,26 @@ class Keeping(Desk):
         rows.append(("Folder", str(self.case.root.absolute())))
         rows.append(("Norm", f"Model Provenance Constitution {state.norm}"))
         return rows
+
+    def wrote(self, seq: int, path: Path) -> None:
+        """Remember where a bundle was written: paths are in no journal, so only this run of the program knows it."""
+        self._written[seq] = path
+
+    def bundles(self) -> list[tuple[str, str]]:
+        """What was signed: number of each bundle, then its id, when, and where it lies as far as that is known."""
+        out = []
+        for e in self.case.entries:
+            if e.act != SEALED or e.obj is None:
+                continue
+            seq = e.params.get("seq")
+            usual = self.case.root / f"{self.case.state.id}-{seq}.mpkb"
+            path = self._written.get(seq if isinstance(seq, int) else -1)
+            if path is not None:
+                place = f"written to {path}"
+            else:
+                place = f"{usual.name} lies in the case's folder" if usual.is_file() else "the journal keeps no path"
+            out.append((f"Bundle {seq}", f"signed {wording.utc(e.at)} UTC; {place}; id {hex_groups(e.obj)}"))
+        return out
 
     def notes(self) -> list[Entry]:
         """Entries of the notes that stand."""

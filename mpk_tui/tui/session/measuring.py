@@ -49,6 +49,19 @@ class Measuring(Desk):
         """Put a checkpoint under examination."""
         return artifacts.add_artifact(self.case, path, role=role, label=label, note=note, how=how, intake=intake)
 
+    def same_path(self, artifact: Artifact) -> str:
+        """A sentence where one path was taken in as both subject and reference, else empty."""
+        where = (artifact.path, artifact.model, artifact.base)
+        twins = [
+            a.id for a in self.artifacts if a.role != artifact.role and (a.path, a.model, a.base) == where and a.path
+        ]
+        if not twins:
+            return ""
+        return (
+            f"{artifact.id} has the same path as {', '.join(twins)}: what is compared with itself is identical, "
+            "and says nothing of any other model."
+        )
+
     def checking(self, path: Path, lists: Sequence[Path], accept: str) -> Callable[[Report, CancelToken], Intake]:
         """Work for a thread: hold a folder against acquisition hash lists."""
         from mpk_tui.case.intake import measure_intake
@@ -65,6 +78,7 @@ class Measuring(Desk):
         return [
             f"{artifact.id} {artifact.role}: {artifact.label}",
             f"Path: {artifact.path} (kept on this machine only, in no journal and no bundle)",
+            *([f"Notice: {same}"] if (same := self.same_path(artifact)) else []),
             *([f"Intake: {artifact.note}"] if artifact.note else []),
             *([f"Model: {artifact.model}, one of several in the folder"] if artifact.model else []),
             *([f"Examined on the base {Path(artifact.base).name}"] if artifact.base else []),

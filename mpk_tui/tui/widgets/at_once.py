@@ -28,6 +28,10 @@ async def act_at_once(field: Widget, event: events.Key) -> None:
 class Line(Input):
     """A field of one line."""
 
+    def on_mount(self) -> None:
+        """Without colours the cursor is the only sign within the field, so it stands still."""
+        self.cursor_blink = not self.app.no_color
+
     async def on_key(self, event: events.Key) -> None:
         """Its own keys, in their turn."""
         await act_at_once(self, event)
@@ -35,6 +39,10 @@ class Line(Input):
 
 class Lines(TextArea):
     """A field of several lines."""
+
+    def on_mount(self) -> None:
+        """Without colours the cursor is the only sign within the field, so it stands still."""
+        self.cursor_blink = not self.app.no_color
 
     async def on_key(self, event: events.Key) -> None:
         """Its own keys, in their turn."""

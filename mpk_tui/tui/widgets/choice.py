@@ -73,10 +73,11 @@ class Choice(Widget, can_focus=True):
         return len(self._lines(width))
 
     def render(self) -> Content:
-        """The options; the chosen one is bold and carries an o."""
+        """The options; the chosen one is bold and carries an o, and is reversed while the field has the focus."""
         lines = []
+        chosen = "bold reverse" if self.has_focus else "bold"  # seen without colour too
         for line in self._lines(self.size.width or 80):
-            parts = [Content.styled(t, "bold") if v == self.value else Content(t) for v, t in line]
+            parts = [Content.styled(t, chosen) if v == self.value else Content(t) for v, t in line]
             lines.append(Content("   ").join(parts))
         return Content("\n").join(lines)
 

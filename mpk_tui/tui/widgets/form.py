@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,7 +19,7 @@ from textual.widgets import Input, Static, TextArea
 from mpk_tui.errors import CancelledError, MpkError
 from mpk_tui.progress import CancelToken
 from mpk_tui.text import clean, clean_lines
-from mpk_tui.tui import keys
+from mpk_tui.tui import glyphs, keys
 from mpk_tui.tui.drafts import Drafts
 from mpk_tui.tui.safe import plain, prose
 from mpk_tui.tui.widgets.at_once import Line, Lines
@@ -85,6 +85,7 @@ class Form(ModalScreen[dict[str, str] | None]):
         button: Verb for the last line.
         drafts: Where unfinished text is kept until it is accepted; secrets never are.
         name: The form's name among the drafts.
+        keeps: Closing it keeps what was typed as a draft, instead of asking.
     """
 
     AUTO_FOCUS: ClassVar[str | None] = ""
@@ -104,10 +105,11 @@ class Form(ModalScreen[dict[str, str] | None]):
         button: str = "save",
         drafts: Drafts | None = None,
         name: str = "",
+        keeps: bool = False,
     ) -> None:
         super().__init__()
         self._title, self._fields, self._accept, self._note, self._button = title, tuple(fields), accept, note, button
-        self._drafts, self._draft_name = drafts, name
+        self._drafts, self._draft_name, self._keeps = drafts, name, keeps and drafts is not None
         self._begun: dict[str, str] = {}
         self._waiting = self._warned = False
         self._under_way: CancelToken | None = None
@@ -120,7 +122,7 @@ class Form(ModalScreen[dict[str, str] | None]):
                 if self._note:
                     yield Static(prose(self._note), id="form-note")
                 for f in self._fields:
-                    yield Static(plain(f.label), classes="form-label")
+                    yield Static(self._label(f), classes="form-label", id=f"l-{f.name}")
                     if f.kind == CHOICE:
                         yield Choice(f.options, f.value or f.options[0][0], id=f"f-{f.name}")
                     elif f.kind == MARKS:
@@ -141,11 +143,22 @@ class Form(ModalScreen[dict[str, str] | None]):
             yield Static("", id="form-fault")
             yield Static(self._keys(), id="form-keys")
 
+    def _label(self, f: Field, here: bool = False) -> Content:
+        """A label; the one of the field that has the focus carries a mark, which needs no colour to be seen."""
+        return plain(f"{glyphs.glyph('cursor') if here else ' '}{f.label}", style="bold" if here else "")
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _mark_focus(self) -> None:
+        here = self.focused.id if self.focused is not None else ""
+        for f in self._fields:
+            self.query_one(f"#l-{f.name}", Static).update(self._label(f, here == f"f-{f.name}"), layout=False)
+
     def _keys(self, *more: str) -> Content:
         """The keys, as they are in force, and some more of them."""
         name = keys.name_of
         parts: list[Any] = [(name("form", "accept"), "bold"), f" {self._button}   ", ("Tab", "bold"), " next field   "]
-        parts += [(name("form", "close"), "bold"), " close"]
+        parts += [(name("form", "close"), "bold"), " close, kept as a draft" if self._keeps else " close"]
         for key in more:
             parts += ["   ", (name("form", key), "bold"), " reads what is above"]
         return Content.assemble(*parts)
@@ -200,10 +213,11 @@ class Form(ModalScreen[dict[str, str] | None]):
             self._waiting = True
             self.set_timer(DELAY, self._keep)
 
-    def _keep(self) -> None:
+    def _keep(self) -> bool:
+        """Write down what was typed so far; whether it is safe."""
         self._waiting = False
         if self._drafts is None or not self.is_mounted:
-            return
+            return False
         values = self.values()
         texts = {f.name: values[f.name] for f in self._fields if f.kind != SECRET}
         try:
@@ -212,6 +226,8 @@ class Form(ModalScreen[dict[str, str] | None]):
                     self._drafts.keep(f"{self._draft_name}/{name}", text)
         except MpkError as error:
             self.fault(error.diagnosis())
+            return False
+        return True
 
     def _forget(self) -> None:
         drafts, self._drafts = self._drafts, None
@@ -345,11 +361,14 @@ class Form(ModalScreen[dict[str, str] | None]):
             self._take(values, lambda: later.then(result))
 
     def action_close(self) -> None:
-        """Give up; what was typed goes only on the second Esc.  What is under way is stopped by the first."""
+        """Give up; what was typed stays a draft, or goes only on the second Esc.  The first stops what is under way."""
         if self._under_way is not None:
             self._under_way.cancel()
             self._under_way = None
             self.fault("Stopped. Nothing was taken.")
+            return
+        if self._keeps and self.values() != self._begun and self._keep():
+            self.dismiss(None)
             return
         if self.values() != self._begun and not self._warned:
             self._warned = True

@@ -81,6 +81,7 @@ class Sheet(Vertical):
         self._wanted = 0
         self._working = False
         self._fault = ""
+        self._refused = ""
 
     def compose(self) -> Iterable[Widget]:
         """Filter line, rows, counts."""
@@ -148,6 +149,7 @@ class Sheet(Vertical):
 
     def ask_filter(self) -> None:
         """Open the filter line."""
+        self._refused = ""
         self._field.display = True
         self._field.focus()
 
@@ -176,7 +178,10 @@ class Sheet(Vertical):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
+        fault, typed = self._fault, event.value
         self.leave_filter()
+        self._refused = f"! not applied: {clean(typed, 80)} ({fault})" if fault else ""
+        self._say()
         self.post_message(self.Left())
 
     @on(RowTable.Picked)
@@ -203,7 +208,7 @@ class Sheet(Vertical):
 
     def _arrange(self, how: Arrangement) -> None:
         assert self._table is not None
-        self._how = how
+        self._how, self._refused = how, ""
         steps = arrange.arrange(self._table.values, self._table.columns, how)
         if len(self._table.values) <= AT_ONCE:
             self.workers.cancel_node(self)
@@ -260,7 +265,7 @@ class Sheet(Vertical):
         if table is None:
             return
         of, at = len(table.values), self.rows.index
-        parts = [f"! {self._fault}"] if self._fault else []
+        parts = [f"! {self._fault}"] if self._fault else [self._refused] if self._refused else []
         here = "" if at is None else f"row {at + 1:,} of "
         parts.append(f"{here}{len(self._order):,}{f' out of {of:,}' if self._how.filter else ''}")
         if 0 <= self._how.column < len(table.columns):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpk_tui.bundle.checking import FOLDER, WEIGHTS
-from mpk_tui.bundle.wording import verdict_line
 from mpk_tui.keys.endorsing import ROLE
 from mpk_tui.text import hex_groups
 from mpk_tui.tui.endorsing import KINDS
@@ -88,9 +87,9 @@ def endorsing_note(opened: Opened) -> str:
     """What is about to be signed: the bundle and the verdict that was shown."""
     outcome = opened.outcome
     return (
-        f"{verdict_line(outcome)}: you sign a statement about this bundle as it was shown to you, and about its "
-        f"signatures. Bundle id {hex_groups(outcome.bundle_id or b'')}. The bundle itself is not changed; a new file "
-        "holds both. After an endorsement no further signature can be added to that file."
+        f"The check says {outcome.verdict}. You sign a statement about this bundle as it was shown to you, and about "
+        f"its signatures. Bundle id {hex_groups(outcome.bundle_id or b'')}. The bundle itself is not changed; a new "
+        "file holds both. After an endorsement no further signature can be added to that file."
     )
 
 

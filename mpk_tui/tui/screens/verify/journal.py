@@ -10,11 +10,14 @@ from typing import Any
 
 from mpk_tui.bundle.commitments import Withheld
 from mpk_tui.bundle.contents import Contents
-from mpk_tui.bundle.custody import Custody, chronicle
+from mpk_tui.bundle.custody import TITLES, Custody, Reviewed, Taken, asks, chronicle, taken
 from mpk_tui.bundle.wording import when
 from mpk_tui.text import size
-from mpk_tui.tui.screens.verify.part import Part, Rows, Table, one_line, withheld
+from mpk_tui.tui.screens.verify.part import Lines, Part, Rows, Table, counted, one_line, withheld
 from mpk_tui.tui.widgets.table import Column
+
+ASKED, LISTS = 40, 50
+"""Causes to ask above the table, and hash lists in a row's details, that are listed at most."""
 
 
 def parts(contents: Contents) -> list[Part]:
@@ -23,17 +26,23 @@ def parts(contents: Contents) -> list[Part]:
     if log is None:
         out = [Part("log", "Log", "withheld", text=lambda: withheld("log"))]
     else:
-        told = chronicle(log)
+        told = sorted((*chronicle(log), *taken(log)), key=lambda t: t.seq)
+        odd = asks(log)
         hidden = sum(isinstance(e, Withheld) for e in log)
-        readings = sum(not isinstance(t, Custody) for t in told)
-        state = f"{len(told) - readings} of custody, {readings} readings"
+        said = sum(isinstance(t, Custody) for t in told)
+        state = f"{counted(len(odd), 'cause')} to ask; " * bool(odd)
+        state += f"{said:,} of custody, {counted(sum(isinstance(t, Reviewed) for t in told), 'reading')}"
+        held = sum(isinstance(t, Taken) for t in told)
+        state += f", {held:,} taken in" * bool(held)
         out = [
             Part(
-                "custody", "Custody and readings", state + (f"; {hidden} log entries withheld" if hidden else ""),
-                "As the journal has them: claims of those who wrote them.", table=lambda: _chronicle(told),
+                "custody", "Custody and readings",
+                state + (f"; {counted(hidden, 'log entry', 'log entries')} withheld" if hidden else ""),
+                "As the journal has them: claims of those who wrote them.",
+                text=(lambda: _asks(odd)) if odd else None, table=lambda: _chronicle(told),
             ),
             Part(
-                "log", "Log", f"{len(log):,} entries" + (f", {hidden:,} withheld" if hidden else ""),
+                "log", "Log", counted(len(log), "entry", "entries") + (f", {hidden:,} withheld" if hidden else ""),
                 "The case's journal. The chain shows that nothing was changed or dropped after it was signed.",
                 table=lambda: _log(log),
             ),
@@ -53,23 +62,45 @@ def parts(contents: Contents) -> list[Part]:
     return out
 
 
-def _chronicle(told: Sequence[Any]) -> Table:
-    def row(_: int, t: Any) -> Sequence[str]:
-        return (str(t.seq), when(t.at)[:16], t.who, t.act if isinstance(t, Custody) else "review", t.sentence)
+def _asks(odd: Sequence[str]) -> Lines:
+    """What the rule of a case asks about this chain; the words of the statements are strangers'."""
+    out = Lines().head("Cause to ask, found here by rule from what was stated; nothing of it was examined")
+    for sentence in odd[:ASKED]:
+        out.line(f"? {sentence}")
+    return out.line(f"and {len(odd) - ASKED:,} more") if len(odd) > ASKED else out
+
+
+def _chronicle(told: Sequence[Custody | Reviewed | Taken]) -> Table:
+    def row(_: int, t: Custody | Reviewed | Taken) -> Sequence[str]:
+        written = when(t.at)[:16]
+        if isinstance(t, Custody):
+            event = t.event.replace("T", " ").removesuffix("Z")[:16]
+            return (str(t.seq), TITLES[t.act], event or "not stated", written, t.who, t.beside)
+        act = "Taken in" if isinstance(t, Taken) else "Reading"
+        said = f"{t.artifact}: {t.sentence}" if isinstance(t, Taken) else t.sentence
+        return (str(t.seq), act, "–", written, t.who, said)
 
     def details(n: int) -> list[tuple[str, str]]:
         t = told[n]
-        rows = [("Log entry", str(t.seq)), ("Written down", f"{when(t.at)} (a claim)"), ("Who", t.who)]
+        written = f"{when(t.at)} by the machine's clock (a claim)"
+        rows = [("Log entry", str(t.seq)), ("Entry written", written), ("Who", t.who)]
         if isinstance(t, Custody):
-            rows += [("Act", t.act.replace("_", " ")), ("Artifact", t.artifact or "all")]
-            return [*rows, *((k.replace("_", " "), v) for k, v in t.fields.items()), ("Text", t.text or "–")]
+            rows = [("Act", TITLES[t.act]), ("Time of the event, as stated", t.event or "not stated"), *rows]
+            rows += [("Artifact", t.artifact or "all")]
+            named = ((k.replace("_", " ").capitalize(), v) for k, v in t.fields.items() if k != "when")
+            return [*rows, *named, ("Text", t.text or "–")]
+        if isinstance(t, Taken):
+            rows = [("Act", "Taken in"), *rows, ("Artifact", t.artifact)]
+            rows += [("Held against a hash list, as the tool recorded", s) for s in t.lists[:LISTS]]
+            rows += [("Contradictions accepted, because", t.accepted)] * bool(t.accepted)
+            return [*rows, ("Note at intake", t.text or "–"), ("Taken back later", "yes" if t.gone else "no")]
         rows += [("What they said", t.sentence), ("Pair", t.pair or "the whole case")]
         rows.append(("Verdict at that moment, as the journal says", t.verdict or "–"))
         return [*rows, ("Changed after it", "yes" if t.stale else "no"), ("In their words", t.text or "–")]
 
     return Table(
-        (Column("entry", 6, right=True), Column("when (UTC)", 16), Column("who", 16), Column("act", 10),
-         Column("what")),
+        (Column("entry", 5, right=True), Column("act", 10), Column("event, stated", 16),
+         Column("entry written", 16, least=100), Column("who", 14), Column("what")),
         Rows(told, row), details, "The journal has no statement of custody and no second reading.",
     )  # fmt: skip
 

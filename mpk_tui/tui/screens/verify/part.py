@@ -150,6 +150,17 @@ def number(value: object, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if isinstance(value, (int, float)) and not isinstance(value, bool) else "–"
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """``1 reading``, ``2 readings``.
+
+    Args:
+        n: How many.
+        one: Our own word for one.
+        many: For none or several; ``one`` with an s by default.
+    """
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
 def one_line(value: Any) -> str:
     """A value of a record in one line: digests as hex."""
     said = plain(value)

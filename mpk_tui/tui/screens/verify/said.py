@@ -12,6 +12,7 @@ from typing import Any
 
 from mpk_tui.bundle.consistency import norm_of
 from mpk_tui.bundle.contents import Contents
+from mpk_tui.bundle.left_open import WHICH, direction, not_established
 from mpk_tui.bundle.outcome import Outcome, PairReport
 from mpk_tui.bundle.wording import when
 from mpk_tui.constitution.norm import Norm
@@ -28,6 +29,9 @@ AGREES = {
     False: "what was signed CONTRADICTS it",
     None: "what was signed cannot be held against it",
 }
+
+ITEMS = 20
+"""Items and answers beside a verdict that are listed at most."""
 
 
 def parts(outcome: Outcome, contents: Contents) -> list[Part]:
@@ -125,6 +129,7 @@ def _decided(contents: Contents, norm: Norm, pair: PairReport) -> Lines:
     else:
         _one_verdict(out, norm, pair.recomputed)
         out.line(f"{AGREES[pair.agrees]}.".capitalize(), "bold")
+    _left_open(out, contents, norm, pair)
     out.gap().head("As signed")
     signed = pair.signed
     if signed is None:
@@ -141,6 +146,20 @@ def _decided(contents: Contents, norm: Norm, pair: PairReport) -> Lines:
     for gap in signed["known_gaps"]:
         out.fact("Known gap of the norm", f"{gap} {titles.get(gap, '')}")
     return out
+
+
+def _left_open(out: Lines, contents: Contents, norm: Norm, pair: PairReport) -> None:
+    """Which came first, in the evidence's words, and what was answered met and is not established."""
+    items = direction(contents, pair)
+    if items is not None:
+        out.gap().line(f"{WHICH}{':' if items else ', which is withheld.'}")
+    for e in (items or ())[:ITEMS]:
+        where = f", {e['locator']}" if e["locator"] else ""
+        out.quote(f"{e['id']}, source", f"{e['source'] or 'not stated'}{where}")
+        out.quote(f"{e['id']}, excerpt", e["excerpt"] or "none")
+    for a in not_established(contents, pair)[:ITEMS]:
+        out.gap().line(f"Answered met, not established: {_question(norm, a['question'])}")
+        out.quote("Resolved in writing, in the signer's words", a["resolution"])
 
 
 def _one_verdict(out: Lines, norm: Norm, v: Mapping[str, Any]) -> None:
