@@ -199,7 +199,9 @@ def test_a_torn_line_is_closed_and_costs_nothing_else(tmp_path: Path) -> None:
 
 def _write(path: Path, count: int) -> None:
     for _ in range(count):
-        assert add(path) == ""
+        while (said := add(path)).endswith("another verification holds it)"):
+            pass  # half a second is not always enough on a busy machine
+        assert said == ""
 
 
 def test_two_writers_do_not_mix(tmp_path: Path) -> None:

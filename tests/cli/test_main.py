@@ -98,7 +98,7 @@ def test_interruption_unwinds_and_says_so(signum: signal.Signals, tmp_path: Path
     time.sleep(1.5)
     assert process.poll() is None, process.communicate()[1]
     process.send_signal(signum)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     assert out == b""
     assert b"nothing was written" in err

@@ -173,7 +173,7 @@ def pass_over_files(patch: pytest.MonkeyPatch) -> None:
 
 
 def show_everything_as_it_is(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(text, "_visible", lambda c: c)
+    patch.setattr(text, "_each_visible", lambda t: t)
 
 
 @pytest.mark.parametrize(
