@@ -172,7 +172,7 @@ def test_each_hostile_vocabulary_ends_in_one_sentence(
     assert place in sentence
     assert "\n" not in sentence
     assert len(sentence) < 500
-    assert took < 1.0
+    assert took < 30  # a hundredth of a second each; what is quadratic takes minutes
     assert peak < 100 << 20
 
 

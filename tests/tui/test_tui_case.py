@@ -9,13 +9,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 from tiny_models import checkpoint, weights
-from tui_driver import NARROW, SMALL, WIDE, drive, keys, paste, picture, settled, until
+from tui_driver import SMALL, WIDE, drive, keys, paste, picture, settled, until
 
 from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.drafts import FILE
-
-HOSTILE = "sus[/]pect\x1b[2J\u202egnp\u200b [bold]x"
 
 
 @pytest.fixture
@@ -229,37 +227,6 @@ def test_second_opening_is_read_only_and_says_so(case: Path, models: tuple[Path,
 
         drive(app, script, WIDE)
         assert not first.read_only
-
-
-def test_hostile_labels_and_names_reach_no_terminal(tmp_path: Path, case: Path) -> None:
-    good, evil = weights(1), weights(1)
-    evil[f"model.layers.9.{HOSTILE}.weight"] = evil["lm_head.weight"] + 1
-    base, bad = checkpoint(tmp_path / "base", good), checkpoint(tmp_path / "bad", evil)
-    with open_case(case) as c:
-        actions.set_facts(c, title=HOSTILE, exhibit=HOSTILE)
-        artifacts.add_artifact(c, bad, role="subject", label=HOSTILE)
-        artifacts.add_artifact(c, base, role="reference")
-        for artifact in ("S1", "R1"):
-            artifacts.fingerprint_artifact(c, artifact)
-        actions.compare_pair(c)
-        actions.add_evidence(c, "S1:R1", kind="context", source=HOSTILE, excerpt=HOSTILE, locator=HOSTILE)
-        actions.answer(c, "c1", "not-met", pair="S1:R1", reason=HOSTILE)
-        actions.set_rationale(c, "S1:R1", HOSTILE)
-        actions.note(c, HOSTILE)
-    app = Workbench(case)
-
-    async def script(pilot: Pilot[Any]) -> None:
-        seen = ""
-        for place in "123456789h":
-            await keys(pilot, "g", place)
-            for extra in {"4": "tttt", "6": ["right"], "2": ["down", "up"], "h": ["enter"]}.get(place, []):
-                await keys(pilot, extra)
-                seen += picture(app)
-            seen += picture(app)
-        assert not any(c in seen for c in "\x1b\x9b\u202e\u200b")
-        assert "sus[/]pect\\x1b[2J\\u202egnp\\u200b [bold]x" in seen
-
-    drive(app, script, NARROW)
 
 
 def test_resize_keeps_the_screen_and_shows_panes(case: Path, models: tuple[Path, Path]) -> None:

@@ -98,7 +98,7 @@ def test_the_corpus_holds_what_it_is_for() -> None:
     assert len(EVIL.whole) > 10_000
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [SMALL])
 def test_a_case_of_a_stranger_on_every_screen(size: tuple[int, int], stranger: Path) -> None:
     app = Workbench(stranger / "c1")
 
@@ -155,7 +155,7 @@ def test_a_case_of_a_stranger_on_every_screen(size: tuple[int, int], stranger: P
     drive(app, script, size)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [WIDE])
 def test_a_bundle_and_a_library_of_a_stranger(size: tuple[int, int], stranger: Path) -> None:
     app = Workbench()
 
@@ -193,8 +193,11 @@ def test_folders_and_lists_of_cases_on_home(stranger: Path, tmp_path: Path, monk
 
     async def script(pilot: Pilot[Any]) -> None:
         watch = Watch(app)
-        await watch.look(pilot, "down", "enter")
-        await until(pilot, lambda: "! " in picture(app))
+        for _ in range(40):  # the list is read by a thread; a key before it is there opens nothing
+            await watch.look(pilot, "down", "enter")
+            if "does not begin" in watch.seen:
+                break
+        assert "does not begin" in watch.seen
         await watch.look(pilot, *["down", "enter"] * 3, "D", "X")
         assert app.session is None
         assert "No case is remembered any more." in watch.seen

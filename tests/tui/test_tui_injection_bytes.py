@@ -133,8 +133,15 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return found
 
 
+LONG = pytest.mark.skipif("MPK_LONG_TESTS" not in os.environ, reason="half a minute; MPK_LONG_TESTS=1 runs it")
+
+
 @pytest.mark.parametrize(
-    ("more", "environ"), [([], COLOURS), (["--ascii"], {"NO_COLOR": "1"})], ids=["unicode", "ascii-without-colour"]
+    ("more", "environ"),
+    [
+        pytest.param([], COLOURS, id="unicode"),
+        pytest.param(["--ascii"], {"NO_COLOR": "1"}, id="ascii-without-colour", marks=LONG),
+    ],
 )
 def test_hostile_text_sends_what_harmless_text_sends(
     more: list[str], environ: dict[str, str], harmless: set[str], tmp_path: Path
