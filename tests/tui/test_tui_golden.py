@@ -97,10 +97,7 @@ def painted(app: Workbench) -> Iterator[Segment]:
         yield from strip
 
 
-LIKE_OTHERS = (
-    "ascii_", "figure_change", "figure_singular", "figure_rho", "compare_", "case_", "home_", "exclusions", "mechanism",
-    "artifacts", "fingerprint", "history", "library", "jobs",
-)  # fmt: skip
+LIKE_OTHERS = ("ascii_", "figure_change", "figure_singular", "figure_rho", "compare_", "case_", "home_")
 """Scenes whose colours are those of another scene."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hostile_case import BENIGN, CORPUS, EVIL, build, bundle, cut, shelf
 from textual.pilot import Pilot
-from tui_driver import SMALL, WIDE, drive, keys, paste, picture, until
+from tui_driver import LONG, SMALL, WIDE, drive, keys, paste, picture, until
 
 from mpk_tui.text import clean
 from mpk_tui.tui import keys as keymap
@@ -98,7 +98,7 @@ def test_the_corpus_holds_what_it_is_for() -> None:
     assert len(EVIL.whole) > 10_000
 
 
-@pytest.mark.parametrize("size", [SMALL])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WIDE, marks=LONG)])
 def test_a_case_of_a_stranger_on_every_screen(size: tuple[int, int], stranger: Path) -> None:
     app = Workbench(stranger / "c1")
 
@@ -155,7 +155,7 @@ def test_a_case_of_a_stranger_on_every_screen(size: tuple[int, int], stranger: P
     drive(app, script, size)
 
 
-@pytest.mark.parametrize("size", [WIDE])
+@pytest.mark.parametrize("size", [WIDE, pytest.param(SMALL, marks=LONG)])
 def test_a_bundle_and_a_library_of_a_stranger(size: tuple[int, int], stranger: Path) -> None:
     app = Workbench()
 

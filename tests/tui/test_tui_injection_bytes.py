@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hostile_case import BENIGN, EVIL, MARK, Texts, build, bundle, shelf
 from raw_terminal import RawTerminal
+from tui_driver import LONG
 
 SEQUENCE = re.compile(
     rb"\x1b(?:"
@@ -131,9 +132,6 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     assert {kind for kind in found if kind.startswith("string")} <= {POINTER}
     assert {"CSI H", "CSI m", "CSI ?1049h", "CSI ?1049l"} <= found
     return found
-
-
-LONG = pytest.mark.skipif("MPK_LONG_TESTS" not in os.environ, reason="half a minute; MPK_LONG_TESTS=1 runs it")
 
 
 @pytest.mark.parametrize(

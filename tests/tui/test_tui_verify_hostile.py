@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from tui_driver import NARROW, SMALL, drive, keys, picture, until
+from tui_driver import LONG, NARROW, SMALL, drive, keys, picture, until
 
 from mpk_tui.keys import public
 from mpk_tui.tui.app import Workbench
@@ -141,7 +141,7 @@ EVIL = (
 )
 
 
-@pytest.mark.parametrize("size", [NARROW])
+@pytest.mark.parametrize("size", [NARROW, pytest.param(SMALL, marks=LONG)])
 def test_no_text_of_a_stranger_does_anything(size: tuple[int, int], tmp_path: Path) -> None:
     (tmp_path / "anna.pub.pem").write_bytes(public.pem(w.ANNA.public))
     app = Workbench()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from textual import events
 from textual.app import App
 from textual.pilot import Pilot
 
 SMALL, NARROW, WIDE = (80, 24), (100, 30), (150, 45)
+LONG = pytest.mark.skipif("MPK_LONG_TESTS" not in os.environ, reason="half a minute; MPK_LONG_TESTS=1 runs it")
+"""A tour that another test takes in a smaller form: run by hand before a release."""
 
 
 def picture(app: App[Any]) -> str:
