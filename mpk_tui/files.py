@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mpk_tui.errors import StorageError
@@ -25,6 +26,15 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         StorageError: The target cannot be written (read-only, full, a symbolic link, a directory).
     """
+    write_pieces(path, (data,), mode=mode)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """Like `write_file`, for what need not be in memory at once; an error among the pieces leaves nothing behind.
+
+    Raises:
+        StorageError: As for `write_file`.
+    """
     import tempfile  # late: it brings much along, and most commands write nothing
 
     if path.is_symlink():
@@ -38,7 +48,8 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=folder)
         with os.fdopen(descriptor, "wb") as f:
-            f.write(data)
+            for piece in pieces:
+                f.write(piece)
             f.flush()
             os.fsync(f.fileno())
         os.chmod(temporary, mode)

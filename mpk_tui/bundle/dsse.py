@@ -12,6 +12,7 @@ from mpk_tui.hashtree import sha256
 BUNDLE_TYPE = "application/vnd.mpk-tui.bundle.v1+msgpack"
 ENDORSEMENT_TYPE = "application/vnd.mpk-tui.endorsement.v1+msgpack"
 TRUST_TYPE = "application/vnd.mpk-tui.trust.v1+msgpack"
+PACK_TYPE = "application/vnd.mpk-tui.pack.v1+msgpack"
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

@@ -24,6 +24,8 @@ from mpk_tui.records import dataclass
 MAGIC = "MPKB1"
 HEAD = b"\x96\xa5MPKB1"
 _STEM = HEAD[:6]
+_PACK = b"\x96\xa5MPKL"
+"""How packs start (docs/pack-format.md): people will take one for a bundle."""
 SUFFIX = ".mpkb"
 
 
@@ -118,6 +120,11 @@ def parse(data: bytes, *, unsigned: bool = False, bounds: Bounds = DEFAULT) -> E
             raise UnsupportedError(
                 f"an envelope of version {chr(data[6])}", where=where, hint="Use a newer version of mpk-tui"
             )
+        if data[:6] == _PACK:
+            raise MalformedError(
+                "is a pack of reference fingerprints, no evidence bundle", where=f"{where}, byte 0",
+                hint="mpk-tui library pack show looks into packs",
+            )  # fmt: skip
         raise MalformedError("does not start like an evidence bundle", where=f"{where}, byte 0")
     value = canonical.decode(data, bounds.outer, where=where)
     payload = value[2] if isinstance(value, list) and len(value) == 6 else b""

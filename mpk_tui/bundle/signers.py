@@ -99,6 +99,7 @@ def standing(
     store: TrustStore,
     witnessed: Mapping[str, int],
     first_seen: int | None = None,
+    what: str = "bundle",
 ) -> Standing:
     """Hold one signer, whose signatures are good, against the store.
 
@@ -111,6 +112,7 @@ def standing(
             that it existed then.
         first_seen: When this verifier saw the bundle first, by its own receipts.  Counts for a key that has ended
             since.  Not for one that was compromised: a forgery, too, was seen before anybody knew.
+        what: What was signed, as the reasons call it.
     """
     found = [store.find(key.keyid) for key in signer.keys]
     known = [f for f in found if f is not None]
@@ -127,7 +129,7 @@ def standing(
     seen_by_others = min((at for who, at in witnessed.items() if who != person.id), default=None)
     notes: list[str] = []
     for _, trusted in known:
-        state, reason = _key_state(trusted, created, now, seen_by_others, first_seen)
+        state, reason = _key_state(trusted, created, now, seen_by_others, first_seen, what)
         if state != "trusted":
             return Standing(state, person, reason)
         if reason:
@@ -145,7 +147,7 @@ def standing(
 
 
 def _key_state(
-    trusted: TrustedKey, created: int, now: int, seen: int | None, first_seen: int | None
+    trusted: TrustedKey, created: int, now: int, seen: int | None, first_seen: int | None, what: str
 ) -> tuple[str, str]:
     revoked = trusted.revoked
     note = ""
@@ -156,19 +158,19 @@ def _key_state(
                 return "revoked", f"the key was revoked on {when} as compromised"
             note = f"the key was revoked on {when} as compromised; a trusted endorsement of {day(seen)} is older"
         elif created >= revoked.at:
-            return "revoked", f"the key was revoked on {when} ({revoked.reason}), before the bundle was made"
+            return "revoked", f"the key was revoked on {when} ({revoked.reason}), before the {what} was made"
         else:
-            note = f"the key was revoked on {when} ({revoked.reason}), after the bundle was made"
+            note = f"the key was revoked on {when} ({revoked.reason}), after the {what} was made"
     if trusted.not_before is not None and created < trusted.not_before:
-        return "expired", f"the key is valid from {day(trusted.not_before)}, the bundle is dated {day(created)}"
+        return "expired", f"the key is valid from {day(trusted.not_before)}, the {what} is dated {day(created)}"
     if trusted.not_after is not None:
         if created > trusted.not_after:
-            return "expired", f"the key was valid to {day(trusted.not_after)}, the bundle is dated {day(created)}"
+            return "expired", f"the key was valid to {day(trusted.not_after)}, the {what} is dated {day(created)}"
         known = min((t for t in (seen, first_seen) if t is not None), default=None)
         if now > trusted.not_after and (known is None or known > trusted.not_after):
             return (
                 "expired",
-                f"the key was valid to {day(trusted.not_after)}; the bundle is dated {day(created)}, which nothing "
+                f"the key was valid to {day(trusted.not_after)}; the {what} is dated {day(created)}, which nothing "
                 "independent supports",
             )
     return "trusted", note
@@ -182,7 +184,9 @@ def day(ms: int) -> str:
         return f"{ms} ms"
 
 
-def judge(standings: Iterable[tuple[Signer, Standing]], suite: str, store: TrustStore) -> list[tuple[Word, str]]:
+def judge(
+    standings: Iterable[tuple[Signer, Standing]], suite: str, store: TrustStore, what: str = "bundle"
+) -> list[tuple[Word, str]]:
     """What speaks against believing the signers; empty if the policy is met.
 
     People are counted, each once for a role, whatever number of keys they signed with; where several roles must sign,
@@ -210,7 +214,7 @@ def judge(standings: Iterable[tuple[Signer, Standing]], suite: str, store: Trust
         out.append((Word.UNTRUSTED, "each role that must sign needs somebody of its own: one person stands for one"))
     order = list(SUITES)
     if order.index(suite) < order.index(store.policy.min_suite):
-        out.append((Word.UNTRUSTED, f"your policy asks for suite {store.policy.min_suite}, the bundle has {suite}"))
+        out.append((Word.UNTRUSTED, f"your policy asks for suite {store.policy.min_suite}, the {what} has {suite}"))
     return out
 
 

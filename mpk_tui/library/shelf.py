@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from mpk_tui.fingerprint import record
 from mpk_tui.fingerprint.record import SUFFIX, Fingerprint
 from mpk_tui.progress import CancelToken, Meter, Report, silent
 
-SCHEMA = "mpk-tui/library/1"
 MOST_FILES = 2_000
 """Fingerprint files that one listing reads."""
 MOST_DIMENSIONS = 64
@@ -93,26 +92,22 @@ class Shelf:
     rows: tuple[Shelved, ...]
     notices: tuple[str, ...] = ()
 
-    def as_record(self) -> dict[str, Any]:
-        """The object of ``mpk-tui library list --json`` (schema ``mpk-tui/library/1``)."""
-        return {
-            "schema": SCHEMA, "folder": str(self.folder), "files": [row.as_record() for row in self.rows],
-            "notices": list(self.notices),
-        }  # fmt: skip
-
 
 def default_folder() -> Path:
     """Where reference fingerprints lie unless a person names another folder: ``library`` in the user's data folder."""
     return data_folder() / "library"
 
 
-def look(folder: Path, report: Report = silent, cancel: CancelToken | None = None) -> Shelf:
+def look(
+    folder: Path, report: Report = silent, cancel: CancelToken | None = None, apart: Collection[str] = ()
+) -> Shelf:
     """Read every fingerprint file of a folder and of the folders in it.
 
     Args:
         folder: The shelf.  One that is not there is an empty one.
         report: Progress in bytes.
         cancel: Polled between files.
+        apart: Names of folders in it that are not looked into: where the catalogue keeps its own.
 
     Raises:
         StorageError: It is no folder, or it cannot be read.
@@ -123,7 +118,7 @@ def look(folder: Path, report: Report = silent, cancel: CancelToken | None = Non
         raise StorageError("is not a folder", where=str(folder), hint="Name a folder with fingerprint files (.mpkf)")
     notices: list[str] = []
     found: list[tuple[Path, os.stat_result]] = []
-    for entry in _files(folder, notices):
+    for entry in _files(folder, notices, apart=apart):
         if len(found) == MOST_FILES:
             notices.append(f"only the first {MOST_FILES} files were read; name a folder below this one")
             break
@@ -147,7 +142,9 @@ def one(path: Path) -> Fingerprint:
     return record.read(path)
 
 
-def _files(folder: Path, notices: list[str], depth: int = 0) -> Iterator[tuple[Path, os.stat_result]]:
+def _files(
+    folder: Path, notices: list[str], depth: int = 0, apart: Collection[str] = ()
+) -> Iterator[tuple[Path, os.stat_result]]:
     """Files with our ending, links to them included, in the order of their names; links to folders are not followed."""
     try:
         with os.scandir(folder) as entries:
@@ -158,6 +155,8 @@ def _files(folder: Path, notices: list[str], depth: int = 0) -> Iterator[tuple[P
         notices.append(f"{folder}: cannot be read ({error.strerror})")
         return
     for entry in names:
+        if entry.name in apart:
+            continue
         try:
             if entry.is_dir(follow_symlinks=False):
                 if depth < MOST_DEPTH:

@@ -39,13 +39,19 @@ def rules() -> Mapping[str, Check]:
     return out
 
 
-def render() -> str:
-    """The whole file."""
-    parts = [_HEAD]
-    for name, check in rules().items():
+def described(checks: Mapping[str, Check]) -> list[str]:
+    """The rules that checkers make, each with those of its parts before it is needed."""
+    parts = []
+    for name, check in checks.items():
         named: dict[str, str] = {}
         _rule(name, shape_of(check), named)
         parts += [f"{rule} = {text}\n" for rule, text in reversed(named.items())]
+    return parts
+
+
+def render() -> str:
+    """The whole file."""
+    parts = [_HEAD, *described(rules())]
     parts.append("; Stands in the place of an item of a merkle or chain section that is withheld: its hash.")
     parts.append("withheld = [bstr .size 32]\n")
     return "\n".join(parts)

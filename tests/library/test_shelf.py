@@ -112,8 +112,8 @@ def test_the_command_lists_the_same(folder: Path, capsys: pytest.CaptureFixture[
     assert not {"\x1b", "\u202e"} & set(out + err)
     code, out, _ = listed(capsys, str(folder), "--json")
     record: dict[str, Any] = json.loads(out)
-    assert record["schema"] == "mpk-tui/library/1"
-    assert record == shelf.look(folder).as_record()
+    assert (record["schema"], record["catalogue"], record["entries"]) == ("mpk-tui/library/2", False, [])
+    assert record["files"] == [row.as_record() for row in shelf.look(folder).rows]
 
 
 def test_the_command_says_how_to_begin(
@@ -122,5 +122,5 @@ def test_the_command_says_how_to_begin(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     code, out, err = listed(capsys)
     assert (code, out) == (0, "")
-    assert "mpk-tui fingerprint MODEL -o FILE.mpkf" in err
+    assert "mpk-tui library add PATH" in err
     assert not (tmp_path / "mpk-tui").exists()
