@@ -35,6 +35,8 @@ from mpk_tui.records import dataclass, field
 VERSION = (1, 0)
 ROLES = r"[a-z][a-z0-9-]{0,31}"
 ARTIFACT_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+UNATTENDED = "unattended"
+"""Role in which a machine signs what no person read before; its keys sign in no other (`mpk_tui.keys.private`)."""
 SECTION_ID = rf"[a-z][a-z0-9_]{{0,31}}(\.{ARTIFACT_ID})?"
 
 

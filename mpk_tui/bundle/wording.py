@@ -11,7 +11,7 @@ from typing import Any
 from mpk_tui.bundle.contents import Contents
 from mpk_tui.bundle.custody import Custody, Taken, asks, chronicle, taken
 from mpk_tui.bundle.left_open import WHICH, direction, not_established
-from mpk_tui.bundle.manifest import Manifest
+from mpk_tui.bundle.manifest import UNATTENDED, Manifest
 from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, EndorsementReport, Outcome, PairReport, SignerReport
 from mpk_tui.bundle.trust import Edition
 from mpk_tui.text import hex_groups
@@ -19,6 +19,8 @@ from mpk_tui.text import hex_groups
 SCHEMA = "mpk-tui/verify/1"
 OPINIONS = ("concur", "dissent")
 """Endorsements that agree or disagree: shown alike, above what the bundle says."""
+NOBODY_READ = "signed unattended, by a machine's key: no person read it before it was signed"
+"""What every door says of a signer in the role `UNATTENDED`."""
 _CLAIMS = 200
 """Statements of custody and readings that a verification lists."""
 _UNEQUAL = ("changed", "missing", "extra", "not_comparable")
@@ -234,6 +236,7 @@ def _signer_lines(outcome: Outcome, *, shown: bool) -> list[str]:
         who = f"{s.person} as {s.id!r}" if s.person else repr(s.id) if s.id else "somebody"
         role = f", {s.role}" if s.role else ""
         out.append(f"signer   {who}{role}: {s.state}{f' ({s.reason})' if s.reason else ''}")
+        out += [f"         {NOBODY_READ}"] if s.role == UNATTENDED else []
         for k in s.keyids:
             groups = hex_groups(k)
             out += [f"         key {groups[:39]}", f"             {groups[40:]}"]

@@ -141,9 +141,22 @@ def keep_file(case: Case, file: Path, name: str = "") -> KeptFile:
         raise StorageError(f"cannot be read ({error.strerror or error})", where=str(file)) from None
     if len(data) > MAX_ATTACHMENT:
         raise LimitError(f"an attachment has at most {MAX_ATTACHMENT} bytes", where=str(file))
+    return keep_data(case, data, name or file.name)
+
+
+def keep_data(case: Case, data: bytes, name: str) -> KeptFile:
+    """Keep bytes in the case under their SHA-256, not journalled: a record that was made here and lies in no file.
+
+    Raises:
+        StorageError: The case is read-only, or cannot be written.
+        LimitError: They are too many.
+    """
+    case.must_write()
+    if len(data) > MAX_ATTACHMENT:
+        raise LimitError(f"an attachment has at most {MAX_ATTACHMENT} bytes", where=name)
     digest = hashlib.sha256(data).hexdigest()
     case.keep(ATTACHMENTS, digest, data)
-    return KeptFile(digest, len(data), shown(name or file.name)[:255])
+    return KeptFile(digest, len(data), shown(name)[:255])
 
 
 def record_attached(case: Case, kept: KeptFile) -> str:

@@ -41,11 +41,13 @@ class Case:
     Attributes:
         root: The folder.
         notices: What the opening had to say (a torn tail, a second opening).
+        acting: Role under which acts are recorded that name none.
     """
 
     def __init__(self, root: Path, journal: Journal, lock: int | None, notices: tuple[str, ...]) -> None:
         self.root = root
         self.notices = notices
+        self.acting = "analyst"
         self._lock = lock
         self._folding = Folding(journal.entries)
         self._listed: tuple[Entry, ...] | None = None
@@ -102,7 +104,7 @@ class Case:
         result: Any = None,
         note: str = "",
         who: str = "",
-        role: str = "analyst",
+        role: str = "",
     ) -> Entry:
         """Record one act: written, synced, then visible in `state`; all or nothing.
 
@@ -116,7 +118,7 @@ class Case:
         before = self._folding.entries
         last = before[-1].at if before else 0
         name = who or self._state.examiner or str(params.get("facts", {}).get("examiner", ""))
-        entry = make_entry(len(before), name, role, act, params, obj, result, note, last)
+        entry = make_entry(len(before), name, role or self.acting, act, params, obj, result, note, last)
         folded = self._folding.after(entry)  # what cannot be folded must never reach the disk
         self._head = self._writer.append(entry)
         self._folding.take(entry, folded)
@@ -191,7 +193,7 @@ class Case:
             self._lock = None
 
 
-def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str) -> Case:
+def create_case(root: Path, *, id: str, title: str, examiner: str, acting: str = "analyst", **facts: str) -> Case:
     """Make a new case in a new or empty folder and open it for writing.
 
     Args:
@@ -199,6 +201,7 @@ def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str)
         id: Case number; letters, digits, ``_ . -``.
         title: One line.
         examiner: Who is responsible.
+        acting: Role under which acts are recorded that name none.
         facts: ``exhibit``, ``root_exhibit``, ``authority``, ``purpose``.
 
     Raises:
@@ -226,6 +229,7 @@ def create_case(root: Path, *, id: str, title: str, examiner: str, **facts: str)
     notices = (taken.notice,) if taken.notice else ()
     try:
         case = Case(root, Journal((), hashtree.chain_start(), 0, b""), taken.descriptor, notices)
+        case.acting = acting
     except BaseException:
         os.close(taken.descriptor)
         raise

@@ -13,11 +13,18 @@ from mpk_tui.progress import CancelToken
 
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 32
+_CACHE_DEPTH = 8
+"""Folders below a snapshot's own whose links are looked at; repositories of several models have one or two."""
 INDEX = "model.safetensors.index.json"
 
 
-def list_folder(root: Path, cancel: CancelToken | None = None) -> tuple[FileEntry, ...]:
+def list_folder(root: Path, cancel: CancelToken | None = None, *, deep: bool = True) -> tuple[FileEntry, ...]:
     """Every entry below ``root``, sorted by path; empty folders too.  No link is followed.
+
+    Args:
+        root: The folder.
+        cancel: Polled between folders.
+        deep: Folders in it are listed too; else they are left out.
 
     Raises:
         StorageError: A folder cannot be read.
@@ -44,7 +51,8 @@ def list_folder(root: Path, cancel: CancelToken | None = None) -> tuple[FileEntr
             if entry.is_symlink():
                 found.append(_link(root, path))
             elif entry.is_dir(follow_symlinks=False):
-                walk(path, depth + 1)
+                if deep:
+                    walk(path, depth + 1)
             else:
                 facts = entry.stat(follow_symlinks=False)
                 regular = stat.S_ISREG(facts.st_mode)
@@ -68,11 +76,9 @@ def _link(root: Path, path: str) -> FileEntry:
 
 
 def _is_cache_blob(root: Path, target: Path) -> bool:
-    """Whether a link of ``models--X/snapshots/REV`` leads into ``models--X/blobs``."""
-    repository = root.parent.parent
-    return (
-        root.parent.name == "snapshots"
-        and repository.name.startswith("models--")
-        and target.parent == repository / "blobs"
-        and target.is_file()
-    )
+    """Whether a link of ``models--X/snapshots/REV``, or of a folder in it, leads into ``models--X/blobs``."""
+    for revision in (root, *root.parents)[:_CACHE_DEPTH]:
+        repository = revision.parent.parent
+        if revision.parent.name == "snapshots" and repository.name.startswith("models--"):
+            return target.parent == repository / "blobs" and target.is_file()
+    return False

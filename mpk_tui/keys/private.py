@@ -5,6 +5,10 @@ A file is PKCS #8 with PBES2 and AES-256-CBC, written here because the library's
 PBKDF2-HMAC-SHA256, which the openssl command of version 3.0 opens too.  ML-DSA-65 keys are stored as their seed
 (RFC 9881, section 6).  ``load_pem_private_key`` opens both.
 
+A key that a program uses on its own is marked: the line `MARK` stands before the armour of both halves, as RFC 7468
+(section 2) lets explanatory text stand there.  A marked key signs in the role ``unattended`` and in no other; the mark
+keeps honest hands from mistakes, and what a receiver believes is the role that its trust store grants.
+
 An identity of suite s2 is two files, ``KEY.pem`` and ``KEY.ml-dsa-65.pem`` beside it, under one passphrase (ADR 0016).
 """
 
@@ -32,7 +36,7 @@ from mpk_tui.errors import KeyFileError, StorageError, UsageError
 from mpk_tui.files import write_file
 from mpk_tui.keys import der
 from mpk_tui.keys.passphrase import Passphrase, Secret
-from mpk_tui.keys.public import MOST_BYTES, half_beside, pem
+from mpk_tui.keys.public import MARK, MOST_BYTES, half_beside, pem
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
@@ -43,18 +47,23 @@ MOST_MEMORY = 1 << 30
 MOST_ROUNDS = 10_000_000
 # Possessive, because a file of nothing but white space would otherwise be tried in every way of dividing it.
 _PEM = re.compile(
-    rb"\s*+-----BEGIN (ENCRYPTED PRIVATE KEY|PRIVATE KEY)-----\s++([A-Za-z0-9+/=\s]++)-----END \1-----\s*+\Z"
+    rb"(?:"
+    + re.escape(MARK)
+    + rb"\r?\n)?+\s*+-----BEGIN (ENCRYPTED PRIVATE KEY|PRIVATE KEY)-----\s++([A-Za-z0-9+/=\s]++)-----END \1-----\s*+\Z"
 )
 
 
 class SigningKey:
     """An open private key.  Shows nothing of itself but its public half."""
 
-    __slots__ = ("_key", "encrypted", "public")
+    __slots__ = ("_key", "encrypted", "public", "unattended")
 
-    def __init__(self, key: Ed25519PrivateKey | MLDSA65PrivateKey, *, encrypted: bool = True) -> None:
+    def __init__(
+        self, key: Ed25519PrivateKey | MLDSA65PrivateKey, *, encrypted: bool = True, unattended: bool = False
+    ) -> None:
         self._key = key
         self.encrypted = encrypted
+        self.unattended = unattended
         alg = ED25519 if isinstance(key, Ed25519PrivateKey) else ML_DSA_65
         self.public = PublicKey(alg, key.public_key().public_bytes_raw())
 
@@ -110,7 +119,12 @@ def must_be_free(path: Path, suite: str) -> None:
 
 
 def create(
-    path: Path, passphrase: Passphrase, suite: str = "s1", *, openssl_compatible: bool = False
+    path: Path,
+    passphrase: Passphrase,
+    suite: str = "s1",
+    *,
+    openssl_compatible: bool = False,
+    unattended: bool = False,
 ) -> tuple[PublicKey, ...]:
     """Make the keys of an identity: ``KEY.pem`` (mode 0600) and ``KEY.pub.pem``, for s2 the second half beside them.
 
@@ -119,6 +133,7 @@ def create(
         passphrase: For every private half.
         suite: Which keys.
         openssl_compatible: Derive with PBKDF2 instead of scrypt.
+        unattended: Mark the keys as a machine's.
 
     Returns:
         The public halves in the order of the suite.
@@ -135,8 +150,9 @@ def create(
         for alg, target in paths_of(path, suite).items():
             opened = SigningKey(_generate(alg))
             locked = _armour(_encrypt(_plain(opened), passphrase, openssl_compatible=openssl_compatible))
+            mark = MARK + b"\n" if unattended else b""
             for file, data, mode in ((public_path(target), pem(opened.public), 0o644), (target, locked, 0o600)):
-                write_file(file, data, mode=mode)
+                write_file(file, mark + data, mode=mode)
                 written.append(file)
             keys.append(opened.public)
     except BaseException:
@@ -232,7 +248,7 @@ def load(path: Path, passphrase: Passphrase | None = None) -> SigningKey:
             what, hint = "is damaged", None
         raise KeyFileError(what, where=where, hint=hint) from None
     if isinstance(key, Ed25519PrivateKey) or _is_mldsa(key):
-        return SigningKey(key, encrypted=file.encrypted)
+        return SigningKey(key, encrypted=file.encrypted, unattended=file.pem.startswith(MARK))
     raise KeyFileError(
         "is neither an Ed25519 nor an ML-DSA-65 key", where=where, hint="Make one with: mpk-tui keys new -o KEY.pem"
     )

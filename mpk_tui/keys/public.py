@@ -19,6 +19,8 @@ from mpk_tui.text import hex_groups
 MOST_BYTES = 64 << 10
 BEGIN = b"-----BEGIN PUBLIC KEY-----"
 END = b"-----END PUBLIC KEY-----"
+MARK = b"Signs unattended: a machine's key, used by no person"
+"""First line of both halves of a key that a program uses on its own (see `mpk_tui.keys.private`)."""
 SECOND_HALF = ".ml-dsa-65"
 # Possessive, because a file of nothing but white space would otherwise be tried in every way of dividing it.
 _PEM = re.compile(re.escape(BEGIN) + rb"\s++([A-Za-z0-9+/=\s]++)" + re.escape(END))
@@ -45,6 +47,15 @@ def read_public(path: Path) -> PublicKey:
         StorageError: It cannot be read.
     """
     return parse_public(read_small(path, MOST_BYTES, follow=True), str(path))
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a key file says that its key signs unattended.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    return read_small(path, MOST_BYTES, follow=True).startswith(MARK)
 
 
 def read_halves(path: Path) -> tuple[PublicKey, ...]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mpk_tui.bundle import build
 from mpk_tui.bundle.envelope import Envelope, Signature
-from mpk_tui.bundle.manifest import Signer
+from mpk_tui.bundle.manifest import UNATTENDED, Signer, parse
 from mpk_tui.bundle.suites import NAMES, PublicKey, in_order
 from mpk_tui.errors import KeyFileError, UsageError
 from mpk_tui.keys.private import SigningKey
@@ -41,6 +41,7 @@ class FileSigner:
         by_key = {key.public: key for key in opened}
         self.keys = in_order(key.public for key in opened)
         self._opened = tuple(by_key[public] for public in self.keys)
+        self.unattended = any(key.unattended for key in opened)
 
     def __repr__(self) -> str:
         return f"FileSigner({', '.join(k.keyid.hex()[:16] for k in self.keys)})"
@@ -61,6 +62,7 @@ class Together:
         """
         self._parts = tuple(parts)
         self.keys = in_order(key for part in self._parts for key in part.keys)
+        self.unattended = any(is_unattended(part) for part in self._parts)
 
     def sign(self, message: bytes) -> tuple[bytes, ...]:
         """One signature for each key, in the order of the suite."""
@@ -68,6 +70,24 @@ class Together:
             key: sig for part in self._parts for key, sig in zip(part.keys, part.sign(message), strict=True)
         }  # fmt: skip
         return tuple(made[key] for key in self.keys)
+
+
+def is_unattended(signer: MessageSigner) -> bool:
+    """Whether one of the keys is marked as a machine's, as far as whoever holds it knows."""
+    return bool(getattr(signer, "unattended", False))
+
+
+def may_act_as(signer: MessageSigner, role: str) -> None:
+    """Refuse a machine's key for anything that a person is taken to have signed.
+
+    Raises:
+        UsageError: The key is marked, and the role is another than ``unattended``.
+    """
+    if is_unattended(signer) and role != UNATTENDED:
+        raise UsageError(
+            f"this key is marked as one that signs unattended; it does not sign as {role!r}",
+            hint=f"Sign with a person's own key; mpk-tui watch uses this one, in the role {UNATTENDED!r}",
+        )
 
 
 def signatures(signer: MessageSigner, message: bytes) -> tuple[Signature, ...]:
@@ -99,6 +119,9 @@ def sign_bundle(envelope: Envelope, signer: MessageSigner) -> Envelope:
     """
     for key in signer.keys:
         build.may_sign(envelope, key)
+    for declared_as in parse(envelope.payload).signers:
+        if set(declared_as.keys) & set(signer.keys):
+            may_act_as(signer, declared_as.role)
     for made in signatures(signer, build.message(envelope)):
         envelope = build.attach(envelope, made)
     return envelope
@@ -108,8 +131,9 @@ def declared(signer: MessageSigner, id: str, role: str) -> Signer:
     """The record that a manifest or an endorsement holds of this signer.
 
     Raises:
-        UsageError: An empty id.
+        UsageError: An empty id, or a machine's key in a person's role.
     """
+    may_act_as(signer, role)
     if not id:
         raise UsageError("a signer needs a name")
     return Signer(id, role, signer.keys)

@@ -135,7 +135,7 @@ def _pair(
         sides.append(Side(label, rebuilt.fingerprint, None))
     try:
         with np.errstate(all="ignore"):
-            found = compare_sides(sides[0], sides[1], report, cancel)
+            found = compare_sides(sides[0], sides[1], report, cancel, comparisons=_chosen_from(row["record"]))
     except CancelledError:
         raise
     except MpkError as error:
@@ -145,6 +145,12 @@ def _pair(
         why = f"the features cannot be used ({type(error).__name__})"
         return Rerun(pair, NOT_RUN, signed, "", f"{pair}: not run: {why}.")
     return judge(pair, row["record"], found)
+
+
+def _chosen_from(signed: Mapping[str, Any]) -> int:
+    """Number of models that the pair was chosen from, as it was signed; without it, the pair was named."""
+    stated = signed.get("comparisons", 1)
+    return min(max(stated, 1), 1 << 40) if isinstance(stated, int) else 1
 
 
 def judge(pair: str, signed: Mapping[str, Any], found: Mapping[str, Any]) -> Rerun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 from mpk_tui.case import Case, actions, create_case
@@ -20,6 +21,16 @@ def add(subparsers: Any) -> None:
     p.add_argument("--id", required=True)
     for name in FACTS:
         p.add_argument(f"--{name.replace('_', '-')}", required=name in ("title", "examiner"))
+    p.add_argument(
+        "--from-batch", type=Path, metavar="FILE.jsonl",
+        help="open it on a line of a sweep (mpk-tui batch): the checkpoint is S1, its nearest relatives are R1 …",
+    )  # fmt: skip
+    which = p.add_mutually_exclusive_group()
+    which.add_argument("--line", type=int, metavar="N", help="which line of that file, from 1 on")
+    which.add_argument("--path", default="", metavar="PATH", help="the line of the checkpoint at that path")
+    p.add_argument("--fingerprints", type=Path, metavar="FOLDER", help="where the sweep kept its fingerprints")
+    p.add_argument("--library", type=Path, metavar="PATH", help="library of the relatives (default: the sweep's)")
+    p.add_argument("--references", type=int, metavar="N", help="relatives that become references (default: 3)")
     p = declare(subparsers, "set", "change title, examiner, exhibit, authority or purpose")
     for name in FACTS:
         p.add_argument(f"--{name.replace('_', '-')}")
@@ -34,11 +45,34 @@ def add(subparsers: Any) -> None:
 def begin(args: argparse.Namespace) -> int:
     """``new``: make a case."""
     facts = {name: getattr(args, name) for name in FACTS[2:] if getattr(args, name) is not None}
+    picked = _picked(args)
     with create_case(args.case, id=args.id, title=args.title, examiner=args.examiner, **facts) as case:
         for notice in case.notices:
             narrate(notice)
         emit(f"case {case.state.id} in {args.case}")
+        if picked is not None:
+            from mpk_tui.sweep import casework
+
+            most = casework.REFERENCES if args.references is None else args.references
+            for sentence in casework.fill(case, picked, library=args.library, keep=args.fingerprints, most=most):
+                emit(f"  {sentence}")
     return ExitCode.OK
+
+
+def _picked(args: argparse.Namespace) -> Any:
+    """The line of a sweep that the case is opened on, found before anything is made; None without one."""
+    if args.from_batch is None:
+        given = args.line is not None or args.path or args.fingerprints or args.library or args.references is not None
+        if given:
+            raise UsageError("that is for a case that is opened on a sweep", hint="Give --from-batch FILE.jsonl")
+        return None
+    if args.line is None and not args.path:
+        raise UsageError("which line of the sweep?", hint="Give --line N or --path PATH")
+    if args.references is not None and not 0 <= args.references <= 8:
+        raise UsageError("--references needs a number from 0 to 8")
+    from mpk_tui.sweep import casework
+
+    return casework.pick(args.from_batch, args.line, args.path)
 
 
 def run(case: Case, args: argparse.Namespace) -> int:

@@ -31,6 +31,10 @@ def add(actions: Any) -> None:
         "--openssl-compatible", action="store_true",
         help="derive with PBKDF2 instead of scrypt, so that the openssl command of version 3.0 opens it",
     )  # fmt: skip
+    new.add_argument(
+        "--unattended", action="store_true",
+        help="mark it as a machine's, for mpk-tui watch: it signs in the role 'unattended' and in no other",
+    )  # fmt: skip
     new.add_argument("--passphrase-fd", type=int, metavar="N", help="read the passphrase from this descriptor")
     show = actions.add_parser("show", allow_abbrev=False, help="fingerprint of a public key file")
     show.add_argument("file", type=Path, metavar="KEY.pub.pem", help="PEM, or the .pub file of an OpenSSH key")
@@ -58,7 +62,9 @@ def _new(args: argparse.Namespace) -> int:
     given = passphrase.from_descriptor(descriptor) if descriptor is not None else passphrase.ask_new()
     if len(given.value) < SHORT:
         narrate("note: this passphrase is short; six random words are hard to guess and can be remembered")
-    made = private.create(args.output, given, args.suite, openssl_compatible=args.openssl_compatible)
+    made = private.create(
+        args.output, given, args.suite, openssl_compatible=args.openssl_compatible, unattended=args.unattended
+    )
     for path in private.paths_of(args.output, args.suite).values():
         narrate(f"wrote {path} and {private.public_path(path)}")
     for key in made:
@@ -85,6 +91,8 @@ def _show(args: argparse.Namespace) -> int:
         emit(f"alg          {key.alg}")
         emit(f"fingerprint  {public.fingerprint(key)}")
         emit(f"in words     {words.words(key.keyid)}")
+        if public.is_marked(args.file):
+            emit("marked       signs unattended, in the role 'unattended' only")
         beside = public.half_beside(args.file)
         if beside is not None and os.path.lexists(beside):
             narrate(f"its second half lies beside it: {beside}")

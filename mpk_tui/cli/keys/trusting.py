@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.bundle.manifest import UNATTENDED
 from mpk_tui.bundle.suites import ML_DSA_65, NAMES, SUITES, PublicKey, in_order
 from mpk_tui.bundle.trust import ANY, REASONS, Policy, TrustedKey
 from mpk_tui.cli.keys import confirming, dates
@@ -26,7 +27,12 @@ def add(actions: Any) -> None:
         help="public key; the ML-DSA-65 half of an s2 identity lies beside it or is named as well",
     )  # fmt: skip
     trust.add_argument("--name", required=True, metavar="NAME", help="the person whose key it is")
-    trust.add_argument("--role", action="append", metavar="ROLE", help="role that is granted (default: analyst)")
+    trust.add_argument(
+        "--role",
+        action="append",
+        metavar="ROLE",
+        help="role that is granted (default: analyst; for a key that is marked so: unattended)",
+    )
     trust.add_argument("--org", default="", metavar="NAME")
     trust.add_argument("--not-before", metavar=dates.METAVAR, help=f"the key counts from then on ({dates.HELP})")
     trust.add_argument("--not-after", metavar=dates.METAVAR, help="the key counts until then; a day to its end")
@@ -81,7 +87,13 @@ def run(args: argparse.Namespace) -> int:
 def _trust(args: argparse.Namespace) -> int:
     start = None if args.not_before is None else dates.beginning(args.not_before, "--not-before")
     stop = None if args.not_after is None else dates.end(args.not_after, "--not-after")
-    roles = tuple(args.role or ("analyst",))
+    marked = any(public.is_marked(path) for path in args.files)
+    roles = tuple(args.role or (UNATTENDED if marked else "analyst",))
+    if marked and set(roles) != {UNATTENDED}:
+        raise UsageError(
+            "the key is marked as one that signs unattended; it is trusted in that role and in no other",
+            hint=f"Leave --role out, or give --role {UNATTENDED}",
+        )
     for role in roles:
         _role(role)
     keys = _keys(args.files)

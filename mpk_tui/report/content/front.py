@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mpk_tui.bundle.manifest import UNATTENDED
 from mpk_tui.bundle.outcome import MEANING, EndorsementReport, PairReport, SignerReport, Word
 from mpk_tui.bundle.trust import GIVEN_KEY
-from mpk_tui.bundle.wording import OPINIONS, trust_lines, when
+from mpk_tui.bundle.wording import NOBODY_READ, OPINIONS, trust_lines, when
 from mpk_tui.constitution.verdict import LINKED
 from mpk_tui.report.content.judged import left_open
 from mpk_tui.report.content.view import ROWS, View, cut, statement, verdict_of
@@ -101,7 +102,9 @@ def _signers(view: View) -> list[Block]:
     listed, more = cut(list(view.outcome.signers), 40)
     for s in listed:
         rows.append((_who(view, s), cell(view.purse.name(s.role or "none", 40)), _state(s, view), _keys(s.keyids)))
-    return [Table("Signatures", ("Who", "Role", "State", "Key (SHA-256 of the public key)"), tuple(rows), more)]
+    alone = [s for s in view.outcome.signers if s.role == UNATTENDED]
+    told: list[Block] = [Para(say(f"{NOBODY_READ[0].upper()}{NOBODY_READ[1:]}."), strong=True)] if alone else []
+    return [*told, Table("Signatures", ("Who", "Role", "State", "Key (SHA-256 of the public key)"), tuple(rows), more)]
 
 
 def _opinions(view: View) -> list[Block]:
