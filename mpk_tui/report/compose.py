@@ -10,6 +10,7 @@ from mpk_tui.errors import UsageError
 from mpk_tui.report.content import apparatus, front, handling, judged, measured
 from mpk_tui.report.content.view import DETAILED, View, look
 from mpk_tui.report.document import Document, Para, Section
+from mpk_tui.report.family_case import family_section
 from mpk_tui.report.lines import columns
 from mpk_tui.report.source import EXPORTER, Source
 from mpk_tui.report.untrusted import say, shown
@@ -53,6 +54,7 @@ def compose(source: Source) -> Document:
                 apparatus.glossary(), *measured.numbers(view, [(p.pair, x) for p, x in detailed]))  # fmt: skip
     sections = (
         *first,
+        *family_section(view),
         *chapters,
         handling.section(view),
         apparatus.endorsements(view),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mpk_tui.lineage.family_graph import Family
 from mpk_tui.report.figure import Figure
 
 SCHEMA = "mpk-tui/report/1"
@@ -169,7 +170,14 @@ class Drawing:
     numbers: bool = False
 
 
-Block = Para | Items | Facts | Table | Quote | Stamp | Command | Drawing
+@dataclass(frozen=True)
+class Graph:
+    """A family graph, its texts clean: a picture, a tree of lines, or a record."""
+
+    family: Family
+
+
+Block = Para | Items | Facts | Table | Quote | Stamp | Command | Drawing | Graph
 
 
 @dataclass(frozen=True)
@@ -270,6 +278,11 @@ def _runs(block: Block) -> Iterator[Run]:
             yield from (Run(line, Voice.SAID) for line in lines)
         case Command(lines):
             yield from (Run(line, Voice.CODE) for line in lines)
+        case Graph(graph):
+            for node in graph.nodes:
+                yield from (Run(t, Voice.NAME) for t in (node.label, *node.facts))
+            for edge in graph.edges:  # a part is called what the record calls it
+                yield Run(edge.words(), Voice.NAME if edge.part else Voice.OURS)
         case Drawing(figure):
             yield from (Run(t) for t in (figure.title, figure.about, figure.x, figure.y, figure.missing))
             yield from (Run(t) for t in figure.columns)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from mpk_tui.lineage.family_graph import as_record as family_record
 from mpk_tui.report.document import (
     SCHEMA,
     Block,
@@ -14,6 +15,7 @@ from mpk_tui.report.document import (
     Document,
     Drawing,
     Facts,
+    Graph,
     Items,
     Para,
     Quote,
@@ -68,6 +70,8 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "stamp", "word": word, "text": _text(text), "good": good}
         case Command(lines):
             return {"kind": "commands", "lines": list(lines)}
+        case Graph(graph):
+            return {"kind": "family", "family": family_record(graph)}
         case Drawing(figure, left_out, numbers):
             return {"kind": "figure", "figure": _figure(figure, left_out), "left_out": left_out, "numbers": numbers}
 
@@ -95,7 +99,7 @@ _RUNS = {
     },
 }  # fmt: skip
 _SECTIONS = {"type": "array", "items": {"$ref": "#/$defs/section"}}
-_KINDS = ("paragraph", "list", "facts", "table", "quote", "stamp", "commands", "figure")
+_KINDS = ("paragraph", "list", "facts", "table", "quote", "stamp", "commands", "figure", "family")
 SHAPE: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "title", "subject", "classification", "warning", "case", "bundle", "verdict", "tool",

@@ -42,6 +42,11 @@ def _pieces(word: str, width: int) -> Iterator[str]:
     yield piece
 
 
+def simple(name: str) -> bool:
+    """Whether a name stands without quotation marks: nobody takes it for a sentence."""
+    return bool(name) and all(c.isalnum() or c in "._-+/:@,…()" for c in name)
+
+
 def columns(text: str) -> int:
     """Terminal columns that a text takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

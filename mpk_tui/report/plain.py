@@ -16,6 +16,7 @@ from mpk_tui.report.document import (
     Document,
     Drawing,
     Facts,
+    Graph,
     Items,
     Para,
     Quote,
@@ -28,8 +29,9 @@ from mpk_tui.report.document import (
     Voice,
     numbered,
 )
+from mpk_tui.report.family_text import lines as family_lines
 from mpk_tui.report.figure import Figure
-from mpk_tui.report.lines import WIDTH, columns, wrap
+from mpk_tui.report.lines import WIDTH, columns, simple, wrap
 from mpk_tui.report.untrusted import shown
 
 PAGE = 50
@@ -119,6 +121,9 @@ def _block(block: Block) -> Iterator[str]:
         case Command(lines):
             for line in lines:
                 yield from wrap(line, "    ", "      ")
+        case Graph(graph):
+            yield from family_lines(graph, width=WIDTH)
+            yield ""
         case Drawing(figure, left_out, numbers):
             yield from _drawing(figure, left_out, numbers=numbers)
 
@@ -203,14 +208,9 @@ def _run(run: Run) -> str:
             # Quotation marks within must not look like the end of ours.
             return f"“{run.text.translate(_MARKS)}”"
         case Voice.NAME:
-            return run.text if _simple(run.text) else f"‘{run.text.translate(_MARKS)}’"
+            return run.text if simple(run.text) else f"‘{run.text.translate(_MARKS)}’"
         case _:
             return run.text
 
 
 _MARKS = str.maketrans("“”‘’", "\"\"''")
-
-
-def _simple(text: str) -> bool:
-    """A name that nobody takes for a sentence."""
-    return bool(text) and all(c.isalnum() or c in "._-+/:@,…()" for c in text)

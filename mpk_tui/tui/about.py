@@ -77,10 +77,16 @@ ABOUT = {
         "Closing the workbench stops jobs; a fingerprint goes on from the files that were finished.",
     ),
     "library": (
-        "Reference fingerprints that lie in a folder, to be looked at; nothing there is changed.",
+        "Reference models that a strange one is held against: what is said of each, by whom, and what was measured.",
         "One of them may be added to the open case as a reference, where the checkpoint itself is not at hand.",
-        "A fingerprint carries digests and features, not weights.",
-        "Digests and features may be confidential; treat the folder as you would the models.",
+        "Names, sources and licences are statements of people; the history keeps who said what.",
+        "Fingerprints carry digests and features, not weights; both may be confidential as the models are.",
+    ),
+    "scan": (
+        "Hold a model against a library of reference fingerprints, to see what it is related to.",
+        "Relatives are ranked by what was found in the weights, near misses say why they are none.",
+        "The order of a list says nothing of which model came first; an arrow stands only where documents say so.",
+        "A relative added to the case is compared and judged like any reference: a scan is a lead and decides nothing.",
     ),
     "verify": (
         "Open a bundle that somebody else made: the verdict on the file comes first, in words.",

@@ -27,7 +27,7 @@ from mpk_tui.tui.lanes import devices_of, waits_for
 
 QUEUED, RUNNING, PAUSED, DONE, FAILED, STOPPED = "queued", "running", "paused", "done", "failed", "stopped"
 WORDS = {QUEUED: "waiting"}
-CASELESS = frozenset({"verify", "endorse", "report", "library"})
+CASELESS = frozenset({"verify", "endorse", "report", "library", "scan"})
 """Jobs that belong to no case: their result counts whichever is open."""
 RESUMABLE = frozenset({"fingerprint"})
 SETTLED = 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -9,16 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golden_case import Place, fingerprint
+from golden_case import GOLDEN, Place, fingerprint
 from textual.pilot import Pilot
 from tui_driver import keys, until
 
 from mpk_tui.fingerprint.record import write
 from mpk_tui.keys import public
+from mpk_tui.library.catalogue import open_library
+from mpk_tui.library.entry import Facts, Origin, Parent
+from mpk_tui.library.scan_apart import Asked
 from mpk_tui.progress import CancelToken, Progress
 from mpk_tui.tui import jobs
 from mpk_tui.tui.app import Workbench
 from mpk_tui.tui.jobs import Job
+from mpk_tui.tui.screens.scan import Desk
 from mpk_tui.tui.screens.verify import Verify
 from mpk_tui.tui.settings import Looks
 
@@ -132,14 +137,33 @@ async def of_a_stranger(pilot: Pilot[Any], app: Workbench, place: Place) -> None
 
 
 def shelf(_: Pilot[Any], __: Workbench, place: Place) -> None:
-    """Fingerprints in the library, one of them no fingerprint at all."""
+    """A library of two, one of them from a pack; beside it a loose fingerprint and what is no fingerprint at all."""
     folder = place.root / "mpk-tui" / "library"
-    (folder / "helix").mkdir(parents=True, exist_ok=True)
-    write(folder / "helix" / "helix-base.mpkf", fingerprint("base"))
-    write(folder / "helix" / "helix-twin.mpkf", fingerprint("twin"))
+    base, twin = fingerprint("base"), fingerprint("twin")
+    with open_library(folder, write=True, create=True) as library:
+        if not library.count():
+            said = Facts("helix-base", ("Helix 1B",), "Helix Lab", "Apache-2.0")
+            library.add([(base, said)], who="Kim Berg", at=1_735_689_600_000)
+            parent = Parent(
+                "helix-base", base.digest, base.root, "3.2", "a", "Fine-tuned from helix-base.", "model card"
+            )
+            tuned = Facts("helix-tuned", (), "Helix Lab", "Apache-2.0", parents=(parent,))
+            pack = Origin(bytes(32), "helix-lab", 3, (bytes(32),))
+            library.add([(fingerprint("fine-tune"), tuned)], who="Kim Berg", at=1_735_776_000_000, origin=pack)
+    (folder / "helix").mkdir(exist_ok=True)
+    write(folder / "helix" / "helix-twin.mpkf", twin)
     (folder / "notes.mpkf").write_bytes(b"no fingerprint")
     for n, file in enumerate(sorted(folder.rglob("*.mpkf"))):
         os.utime(file, (1_735_689_600 + n * 86_400,) * 2)
+
+
+async def scanned(pilot: Pilot[Any], app: Workbench, place: Place) -> None:
+    """A model that was held against a library; the record is kept beside the screens."""
+    record = json.loads((GOLDEN / "scanned.json").read_text("utf-8"))
+    app.kept["scan"] = Desk(
+        Asked(place.case / "fingerprints" / "S1.mpkf", Path("/srv/references/library")), record=record
+    )
+    await keys(pilot, "g", "s")
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
@@ -178,6 +202,8 @@ SCENES = (
     Scene("verify_pair", ("down", "down", "down", "enter"), case=False, before=checked),
     Scene("verify_stranger", case=False, before=of_a_stranger),
     Scene("library", ("g", "l", "."), case=False, before=shelf),
+    Scene("scan", ("down", "down", "down"), before=scanned),
+    Scene("scan_tree", ("v", "v"), before=scanned),
     Scene("history", ("g", "h")),
     Scene("jobs", ("j", "down", "down"), before=under_way),
     Scene("help", ("g", "6", "f1")),

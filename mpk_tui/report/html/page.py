@@ -18,6 +18,7 @@ from mpk_tui.report.document import (
     Document,
     Drawing,
     Facts,
+    Graph,
     Items,
     Para,
     Quote,
@@ -30,6 +31,7 @@ from mpk_tui.report.document import (
     Voice,
     numbered,
 )
+from mpk_tui.report.family_svg import svg as family_svg
 from mpk_tui.report.figure import Figure
 from mpk_tui.report.html.style import CSS
 from mpk_tui.report.svg import svg
@@ -155,6 +157,8 @@ def _block(block: Block, uid: str) -> Iterator[str]:
         case Command(lines):
             listed = "\n".join(lines)
             yield f'<pre><code class="long">{escape(listed)}</code></pre>'
+        case Graph(graph):
+            yield f'<figure class="drawing">{family_svg(graph, uid)}</figure>'
         case Drawing(figure, left_out, numbers):
             yield from _numbers(figure, left_out) if numbers else _drawing(figure, uid)
 

@@ -21,6 +21,7 @@ _WHERE = {
     "history": ("history", "History"),
     "verify": ("verify", "Verify"),
     "library": ("library", "Library"),
+    "scan": ("scan", "Scan"),
     "jobs": ("jobs", "JobsScreen"),
     "help": ("help", "HelpPage"),
     "go": ("go", "Go"),

@@ -163,6 +163,14 @@ class Artifacts(StepScreen):
         else:
             super().land(gap)
 
+    def action_scan(self) -> None:
+        """Hold the artifact under the cursor against the library, on the screen of scans."""
+        table = self.query_one("#start", RowTable)
+        if table.index is None:
+            self.bench.say(f"No artifacts yet: {keys.name_of('artifacts', 'add')} adds one.")
+            return
+        self.bench.go("scan", artifact=self.session.artifacts[table.index].id)
+
     def action_rehash(self) -> None:
         """Hash the artifact under the cursor again: is it still what was fingerprinted?"""
         table = self.query_one("#start", RowTable)

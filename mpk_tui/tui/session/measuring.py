@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpk_tui.case import actions, artifacts, resuming
+from mpk_tui.case.evidence import keep_data, record_attached
 from mpk_tui.case.measuring import Compared, compare_apart, fingerprint_apart
 from mpk_tui.case.resuming import Measured
 from mpk_tui.case.state import Artifact
+from mpk_tui.case.store import FINGERPRINTS
 from mpk_tui.errors import MpkError, UsageError
-from mpk_tui.tui import keys, wording
+from mpk_tui.tui import keys, scanning, wording
 from mpk_tui.tui.session.desk import Desk
 
 if TYPE_CHECKING:
@@ -112,6 +114,24 @@ class Measuring(Desk):
         resuming.record_measured(self.case, artifact, made)
         self._fingerprints[self.case.state.artifacts[artifact].fingerprint] = made.fingerprint
         return "; ".join(made.sentences())
+
+    def fingerprint_file(self, artifact: str) -> Path:
+        """Where the recorded fingerprint lies; whoever reads it checks its digest."""
+        return self.case.root / FINGERPRINTS / f"{artifact}.mpkf"
+
+    def keep_scan(self, record: Mapping[str, Any]) -> str:
+        """Attach a scan to the case, as context about the pair that is looked at; says what came of it."""
+        query = record.get("query")
+        label = query.get("label") if isinstance(query, Mapping) else ""
+        kept = keep_data(self.case, scanning.as_json(record), f"scan of {label}.json")
+        digest = record_attached(self.case, kept)
+        if self.pair is None:
+            return f"The scan is attached ({digest[:16]}…). There is no pair yet for which it could be context."
+        made = actions.add_evidence(
+            self.case, self.pair, kind="context", source=scanning.context_source(record),
+            excerpt=scanning.answer(record)[:1200], attached=digest,
+        )  # fmt: skip
+        return f"{made.id} is context about {self.pair}: it carries no label. The scan is attached ({digest[:16]}…)."
 
     def at_hand(self, artifact: str) -> Fingerprint | None:
         """The recorded fingerprint, if it was read already."""

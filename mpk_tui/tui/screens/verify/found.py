@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mpk_tui.bundle import wording
+from mpk_tui.bundle.manifest import UNATTENDED
 from mpk_tui.bundle.outcome import MEANING, ON_REQUEST, EndorsementReport, Outcome, SectionReport, SignerReport
 from mpk_tui.hashtree import sha256
 from mpk_tui.keys.words import words
@@ -127,6 +128,8 @@ def _signers(outcome: Outcome) -> Lines:
         who = s.person or "nobody that you know"
         out.head(f"{s.state}: {who}, signs as {s.id!r}" if s.id else f"{s.state}: a key that the bundle does not name")
         out.fact("Role", s.role)
+        if s.role == UNATTENDED:
+            out.line(f"! {wording.NOBODY_READ}", "bold")
         out.fact("Why", s.reason)
         for key in s.keyids:
             _key(out, key)
