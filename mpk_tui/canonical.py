@@ -152,8 +152,11 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
     view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
     end = len(view)
     pos = nodes = 0
-    # One frame per open container: [items left, is_map, previous key or None, the next item is a key]
-    stack: list[list[Any]] = []
+    most_nodes, most_text = limits.nodes, limits.str_bytes
+    # The innermost open container: items left, whether it is a map, the key before, whether the next item is a key.  At
+    # first the place of the one value; those further out wait on the stack.
+    left, is_map, previous, want_key = 1, False, None, False
+    stack: list[tuple[int, bool, bytes | None]] = []
 
     def bad(what: str, at: int) -> MalformedError:
         return MalformedError(
@@ -165,21 +168,20 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
 
     while True:
         # Close every container that is full.
-        while stack and stack[-1][0] == 0:
-            stack.pop()
-        if nodes and not stack:
-            if pos != end:
-                raise bad(f"{end - pos} trailing bytes after the value", pos)
-            return nodes
+        while not left:
+            if not stack:
+                if pos != end:
+                    raise bad(f"{end - pos} trailing bytes after the value", pos)
+                return nodes
+            left, is_map, previous = stack.pop()
+            want_key = is_map
         if pos >= end:
             raise bad("the value is cut short", pos)
         nodes += 1
-        if nodes > limits.nodes:
-            raise over(f"more than {limits.nodes} values", pos)
+        if nodes > most_nodes:
+            raise over(f"more than {most_nodes} values", pos)
         start, first = pos, view[pos]
         pos += 1
-        frame = stack[-1] if stack else None
-        want_key = bool(frame and frame[3])
 
         kind, n = "", 0
         if first <= 0x7F or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
@@ -222,26 +224,30 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
         if want_key and kind != "s":
             raise bad("a map key that is not a string", start)
 
-        if kind in ("s", "b"):
-            cap = limits.str_bytes if kind == "s" else limits.bin_bytes
-            if n > cap:
-                raise over(f"a {'string' if kind == 's' else 'byte string'} of {n} bytes (at most {cap})", start)
+        if kind == "s":
+            if n > most_text:
+                raise over(f"a string of {n} bytes (at most {most_text})", start)
             if n > end - pos:
                 raise bad(f"a length of {n} with {end - pos} bytes left", start)
-            if kind == "s":
-                raw = bytes(view[pos : pos + n])
-                if want_key:
-                    assert frame is not None
-                    if not KEY.match(raw):
-                        raise bad("a map key outside [a-z][a-z0-9_]{0,47}", start)
-                    if frame[2] is not None and raw <= frame[2]:
-                        raise bad("map keys that are not in strictly ascending order", start)
-                    frame[2] = raw
-                else:
-                    try:
-                        raw.decode("utf-8")
-                    except UnicodeDecodeError:
-                        raise bad("a string that is not UTF-8", start) from None
+            raw = bytes(view[pos : pos + n])
+            pos += n
+            if want_key:
+                if not KEY.match(raw):
+                    raise bad("a map key outside [a-z][a-z0-9_]{0,47}", start)
+                if previous is not None and raw <= previous:
+                    raise bad("map keys that are not in strictly ascending order", start)
+                # A key fills no place of its map; its value will.
+                previous, want_key = raw, False
+                continue
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError:
+                raise bad("a string that is not UTF-8", start) from None
+        elif kind == "b":
+            if n > limits.bin_bytes:
+                raise over(f"a byte string of {n} bytes (at most {limits.bin_bytes})", start)
+            if n > end - pos:
+                raise bad(f"a length of {n} with {end - pos} bytes left", start)
             pos += n
         elif kind in ("a", "m"):
             cap = limits.array_items if kind == "a" else limits.map_keys
@@ -252,14 +258,11 @@ def scan(data: bytes | memoryview, limits: Limits = DEFAULT, *, where: str = "re
                 raise over(f"nesting deeper than {limits.depth}", start)
             if n * (1 if kind == "a" else 2) > end - pos:
                 raise bad(f"a count of {n} with {end - pos} bytes left", start)
+            if n:
+                stack.append((left - 1, is_map, previous))
+                left, is_map, previous = n, kind == "m", None
+                want_key = is_map
+                continue
 
-        # This value fills one place of its container; a key does not, its value will.
-        if frame is not None:
-            if frame[1]:
-                frame[3] = not frame[3]
-                if not want_key:
-                    frame[0] -= 1
-            else:
-                frame[0] -= 1
-        if kind in ("a", "m") and n:
-            stack.append([n, kind == "m", None, kind == "m"])
+        left -= 1
+        want_key = is_map

@@ -24,11 +24,15 @@ from mpk_tui.text import clean
 COMMANDS = {
     "fingerprint": "hash a checkpoint and compute its lineage features",
     "compare": "compare two checkpoints or fingerprint files",
+    "kit": "what Cisco's Model Provenance Kit 1.0.0 would say of two models: context, never evidence",
     "explain": "say in plain words what a comparison found and what it does not mean",
     "files": "list what else lies in a folder, or how two folders differ in it; never runs any of it",
     "hashes": "make acquisition hash lists, or hold a folder against some",
     "model-sig": "check an OpenSSF Model Signing file offline, and list what it does not cover",
-    "library": "list reference fingerprints that are kept in a folder",
+    "batch": "fingerprint and scan every checkpoint of a drive, a line each; goes on where it stopped",
+    "watch": "hold every checkpoint of a drive against a list of known models; alerts as JSON lines",
+    "scan": "look a model up in a library: what of it is there, and what it is related to",
+    "library": "keep reference models: add, list, show, check, exchange signed packs",
     "case": "keep a case: artifacts, evidence, answers, verdict",
     "bundle": "build, sign and show evidence bundles",
     "verify": "check a bundle offline, optionally against a local checkpoint",
@@ -76,7 +80,7 @@ def _usage() -> str:
         "",
         "Exit codes: 0 ok/VALID, 2 usage, 10 PARTIAL, 11 UNTRUSTED, 12 EXPIRED, 13 REVOKED, 14 REPLAY,",
         "20 ALTERED, 21 MISMATCH, 22 INCONSISTENT, 30 MALFORMED, 31 LIMIT, 32 UNSUPPORTED, 40 I/O or internal,",
-        "50 case incomplete, 60 linked (with --fail-on linked), 130 interrupted.",
+        "50 case incomplete, 60 linked or alert (with --fail-on), 130 interrupted.",
     ]
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mpk_tui.cli.opening import add_isolation, add_opening, opening
 from mpk_tui.cli.output import emit, emit_json, progress_bar
-from mpk_tui.errors import ExitCode
+from mpk_tui.errors import ExitCode, MpkError
 
 LINKING = ("identical", "reformatted", "near-identical", "shared-trained-ancestor", "component-shared")
 """Findings that propose a link."""
@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_opening(parser)
     add_isolation(parser)
     parser.add_argument("--context", action="store_true", help="print the similarity scores that never decide, too")
+    parser.add_argument(
+        "--kit", action="store_true", help="print what Cisco's Model Provenance Kit would say, too; never decides"
+    )
     parser.add_argument("--figures", action="store_true", help="print the numbers behind the eight figures, too")
     parser.add_argument("--json", action="store_true", help="print the whole record as one JSON object")
     parser.add_argument("--fail-on", choices=["linked"], help="exit 60 if the finding proposes a link")
@@ -56,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         emit_json(record)
     else:
         _print(record, args.context)
+        if args.kit:
+            _print_kit(args.a, args.b)
         if args.figures:
             _print_figures(record)
     if args.fail_on == "linked" and record["finding"] in LINKING and record["proposal"]["mechanisms"]:
@@ -101,6 +106,18 @@ def _print(r: dict[str, Any], context: bool) -> None:
         emit(f"limit      {text}")
     for text in r["notices"]:
         emit(f"note       {text}")
+
+
+def _print_kit(a: Path, b: Path) -> None:
+    """The Kit's view below the finding, or why it has none; it is no part of the record."""
+    from mpk_tui.cli.kit import show
+    from mpk_tui.kit.compare import compare
+
+    emit()
+    try:
+        show(compare(a, b, progress_bar()))
+    except MpkError as error:
+        emit(f"context: {error.diagnosis()}")
 
 
 def _print_figures(record: dict[str, Any]) -> None:

@@ -59,11 +59,11 @@ def show(r: dict[str, Any]) -> None:
     emit(f"identity {_number(scores['identity'])}   tokenizer {_number(scores['tokenizer'])}   "
          f"pipeline {_number(scores['pipeline'])}")  # fmt: skip
     emit(f'The Kit says: "{r["verdict"]["quote"]}"')
-    emit(r["sentence"])
+    emit(r["sentence"], fold=True)
     for text in r["notices"]:
-        emit(f"note: {text}")
+        emit(f"note: {text}", fold=True)
     emit()
-    emit(r["context"])
+    emit(r["context"], fold=True)
 
 
 def _number(value: float | None) -> str:

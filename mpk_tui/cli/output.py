@@ -41,6 +41,14 @@ def narrate(line: str) -> None:
     sys.stderr.flush()
 
 
+def narrate_over(line: str) -> None:
+    """Like `narrate`, where a progress bar may stand: it is wiped, and drawn again below with the next report."""
+    if sys.stderr.isatty():
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        sys.stderr.write("\r" + " " * (columns - 1) + "\r")
+    narrate(line)
+
+
 def progress_bar() -> Report:
     """A report that draws one line on stderr, or nothing where stderr is no terminal."""
     if not sys.stderr.isatty():

@@ -24,6 +24,8 @@ SUFFIX = ".mpkf"
 VERSION = (1, 0)
 MAX_BYTES = 256 << 20
 """A fingerprint file larger than this is refused before it is read."""
+MOST_DIMENSIONS = 64
+"""Of a tensor or a feature; the product of a million numbers takes hours, and a file of 9 MB can state them."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Fingerprint:
     def parameters(self) -> int:
         """Number of elements of the model's weights: of the stored tensors, or what is computed from them."""
         computed = self.config.get("parameters")
-        if isinstance(computed, int):
+        if isinstance(computed, int) and not isinstance(computed, bool) and computed >= 0:
             return computed
         total = 0
         for t in self.tensors:
@@ -147,6 +149,7 @@ class Fingerprint:
         Raises:
             MalformedError: Not a fingerprint, or a field of the wrong type.
             UnsupportedError: Written by a newer major version.
+            LimitError: A shape of more than `MOST_DIMENSIONS`, or more than `mpk_tui.canonical.Limits` allow.
         """
         value = canonical.decode(data, where=where)
         if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):
@@ -289,6 +292,8 @@ def _decode(record: Any, where: str) -> Fingerprint:
     def shape(field: str, value: list[Any]) -> tuple[int, ...]:
         if any(not isinstance(d, int) or isinstance(d, bool) or d < 0 for d in value):
             raise bad(field, "a list of dimensions")
+        if len(value) > MOST_DIMENSIONS:
+            raise LimitError(f"{len(value)} dimensions in {field!r} (at most {MOST_DIMENSIONS})", where=where)
         return tuple(value)
 
     if not isinstance(record, dict):

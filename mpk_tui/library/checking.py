@@ -159,11 +159,13 @@ def _file(library: Reader, e: Entry) -> tuple[Fingerprint | None, Fault | None]:
         return library.fingerprint(e), None
     except MpkError as error:
         if not path.exists():
-            said = f"its fingerprint file {path.name} is missing; take the entry out and add the model again"
+            said = f"its fingerprint file {path.name} is missing; put it there from a copy of the library, or take the "
+            said += "entry out and add the model again"
             return None, Fault(MISSING, e.name, said)
         if isinstance(error, StorageError):
             return None, Fault(ALTERED, e.name, f"its fingerprint file {path.name} cannot be read: {error.what}")
-        return None, Fault(ALTERED, e.name, f"its fingerprint file {path.name} is not what was added: {error.what}")
+        said = f"its fingerprint file {path.name} is not what was added: {error.what}; put it there from a copy of the "
+        return None, Fault(ALTERED, e.name, f"{said}library, or take the entry out and add the model again")
 
 
 def _differences(e: Entry, made: Fingerprint, found: Derived, size: int, tensors: int) -> list[str]:

@@ -133,7 +133,10 @@ def refused(error: sqlite3.Error, path: Path) -> MpkError:
     return MalformedError(f"the database is damaged or is no catalogue ({name})", where=where, hint=_BROKEN)
 
 
-_BROKEN = "mpk-tui library check says what is wrong; the fingerprint files beside it can be added to a new library"
+_BROKEN = (
+    "Take the catalogue from a copy of the library; or make a new one: mpk-tui library add --library NEW takes the "
+    "files below fingerprints/, without what was said of them"
+)
 
 
 @contextlib.contextmanager

@@ -106,8 +106,8 @@ class Reader:
             )  # fmt: skip
         import difflib
 
-        names = [str(r[0]) for r in self._rows("SELECT folded FROM names LIMIT 5000")]
-        near = difflib.get_close_matches(rows.lookup(name)[: limits.MOST_NAME], names, 5, 0.5)
+        written = {str(r[0]): str(r[1]) for r in self._rows("SELECT folded, name FROM names LIMIT 5000")}
+        near = [written[n] for n in difflib.get_close_matches(rows.lookup(name)[: limits.MOST_NAME], written, 5, 0.5)]
         raise UsageError(
             f"no entry is called {name!r}, nor does a fingerprint or root begin so", where=str(self.folder),
             hint=f"Near it: {', '.join(near)}" if near else "mpk-tui library list shows what is there",

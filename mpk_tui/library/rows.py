@@ -200,6 +200,6 @@ def _short(text: str) -> str:
 
 def _digits(number: int) -> str:
     try:
-        return str(number)[:_DIGITS]
+        return str(max(0, number))[:_DIGITS]
     except ValueError:  # more digits than Python prints; no model has as many elements
         return "0"

@@ -60,9 +60,11 @@ def write(folder: Path, fingerprint: Fingerprint) -> int:
 
     Raises:
         StorageError: It cannot be written.
+        MalformedError: A folder on the way is a link.
     """
     data = fingerprint.to_bytes()
     path = place(folder, fingerprint.digest)
+    _inside(folder, path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _note(folder, [fingerprint.digest])
@@ -94,13 +96,18 @@ def settle(folder: Path, known: Callable[[bytes], bool]) -> list[Path]:
 
     Returns:
         Files that were deleted.
+
+    Raises:
+        MalformedError: A folder on the way is a link: what lies behind it is another's.
     """
     note = folder / FOLDER / PENDING
+    _inside(folder)
     gone = []
     for digest in pending(folder):
         if known(digest):
             continue
         path = place(folder, digest)
+        _inside(folder, path.parent)
         for left in (path, *path.parent.glob(f".{path.name[:TEMPORARY]}.*")):
             with contextlib.suppress(OSError):
                 left.unlink()
@@ -143,6 +150,16 @@ def files(folder: Path) -> Iterator[tuple[Path, bytes | None]]:
                 match = _NAME.match(inner.name)
                 fits = match is not None and inner.name[:2] == entry.name and inner.is_file(follow_symlinks=False)
                 yield Path(inner.path), bytes.fromhex(match[1]) if match is not None and fits else None
+
+
+def _inside(library: Path, *more: Path) -> None:
+    """Refuse to write or delete where a link leads out of the library; only its own folder may be one."""
+    for folder in (library / FOLDER, *more):
+        if folder.is_symlink():
+            raise MalformedError(
+                "is a link; nothing is written or deleted through it", where=str(folder),
+                hint="Put the folder itself in its place; the library as a whole may lie behind a link",
+            )  # fmt: skip
 
 
 def _note(folder: Path, digests: list[bytes]) -> None:

@@ -68,7 +68,8 @@ class Told:
         if self.same:
             out.append(("same root", ", ".join(self.same)))
         out += [("missing", sentence) for sentence in self.fingerprint.missing]
-        out += [(a.act, f"{moment(a.at)} by {a.who}{': ' + a.note if a.note else ''}") for a in self.acts]
+        said = [f"{a.act} {moment(a.at)} by {a.who}{': ' + a.note if a.note else ''}" for a in self.acts]
+        out += [("history" if not n else "", text) for n, text in enumerate(said)]
         return out
 
 

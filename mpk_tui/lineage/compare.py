@@ -32,12 +32,13 @@ from mpk_tui.lineage import (
 from mpk_tui.lineage.borrow import borrow
 from mpk_tui.lineage.components import Part
 from mpk_tui.lineage.discriminator import Basis, RetentionTest, run_retention
-from mpk_tui.lineage.findings import Evidence
+from mpk_tui.lineage.findings import Evidence, Finding
 from mpk_tui.lineage.identity import TELLING, Identity, compare_tensors
 from mpk_tui.lineage.profile.build import profile
 from mpk_tui.lineage.results import LAYER_P, UnitTest, not_run
 from mpk_tui.lineage.sides import Side, open_side
 from mpk_tui.lineage.sources import FORMS
+from mpk_tui.lineage.trajectory import Trajectory
 from mpk_tui.lineage.units import Units, run_unit_tests
 from mpk_tui.lineage.untouched import Untouched
 from mpk_tui.progress import CancelToken, Report, silent
@@ -45,6 +46,9 @@ from mpk_tui.progress import CancelToken, Report, silent
 SCHEMA = "mpk-tui/compare/1"
 _OTHERS = (channels.FORM, heads.FORM, residual.EMBEDDINGS, residual.BODY)
 _RESIDUAL = (residual.EMBEDDINGS, residual.BODY)
+_ENOUGH = 20
+"""Relabellings that reach a statistic after which a scan draws no more: where nothing is to be found it draws some
+forty in place of 9,999, and the p-value stays exact."""
 _NEEDS_WEIGHTS = "needs the weights of both models; fingerprints do not carry it"
 
 
@@ -90,8 +94,18 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """What was run on a pair."""
+class Measured:
+    """What was run on a pair.
+
+    Attributes:
+        identity: Every tensor accounted for.
+        units: What feed-forward units say, and which layers stand beside each other.
+        tests: All forms of the tests of correspondence, run or not.
+        retention: The discriminator, or None where it was not run.
+        parts: Parts that correspond where the whole does not.
+        equal: Matrices equal byte for byte that hold learned structure.
+        untouched: Weights that were left literally untouched, or None where they were not looked for.
+    """
 
     identity: Identity
     units: Units
@@ -110,16 +124,25 @@ def compare_sides(
     *,
     along: Sequence[Side] = (),
     others: Sequence[Side] = (),
+    comparisons: int = 1,
 ) -> dict[str, Any]:
-    """Like `compare`, for sides that are open already."""
+    """Like `compare`, for sides that are open already.
+
+    Args:
+        a: One side.
+        b: The other.
+        report: Progress.
+        cancel: Polled between blocks, layers and matrices.
+        along: Checkpoints from A's training, earliest first.
+        others: Further models that B may have been merged from.
+        comparisons: Number of models that the pair was chosen from, as a scan of a library does; p-values of the
+            finding and of parts are multiplied by it, and the record says so.
+    """
     cancel = cancel or CancelToken()
     a, b = borrow(a, b)
-    found = _measure(a, b, report, cancel)
+    found = _measure(a, b, report, cancel, comparisons)
     way = trajectory.follow(a, b, list(along), report, cancel) if along else None
-    missing = tuple(f"{n}: {m}" for n, s in (("A", a), ("B", b)) for m in s.fingerprint.missing)
-    finding = findings.decide(
-        Evidence(found.identity, found.tests, found.retention, found.parts, found.equal, way, missing, _undecoded(a, b))
-    )
+    finding = _decide(a, b, found, way, comparisons)
     mixture = merge.decompose(b, [a, *others], None, report, cancel) if others else None
     ranked = mechanisms.propose(
         finding, a, b, found.identity, found.units.layer_map, report, cancel, found.tests, mixture
@@ -150,14 +173,44 @@ def compare_sides(
     }  # fmt: skip
 
 
-def _measure(a: Side, b: Side, report: Report, cancel: CancelToken) -> _Measured:
+def judge_sides(
+    a: Side, b: Side, report: Report = silent, cancel: CancelToken | None = None, *, comparisons: int = 1
+) -> tuple[Measured, Finding]:
+    """The finding of `compare_sides` and what it rests on, without all that a record tells besides.
+
+    Single p-values above 2e-3, which say nothing, come from fewer relabellings and differ a little from those of
+    `compare_sides`.
+
+    Args:
+        a: One side.
+        b: The other.
+        report: Progress.
+        cancel: Polled between blocks, layers and matrices.
+        comparisons: Number of models that the pair was chosen from.
+    """
+    a, b = borrow(a, b)
+    found = _measure(a, b, report, cancel or CancelToken(), comparisons, _ENOUGH)
+    return found, _decide(a, b, found, None, comparisons)
+
+
+def _decide(a: Side, b: Side, found: Measured, way: Trajectory | None, comparisons: int) -> Finding:
+    missing = tuple(f"{n}: {m}" for n, s in (("A", a), ("B", b)) for m in s.fingerprint.missing)
+    return findings.decide(
+        Evidence(
+            found.identity, found.tests, found.retention, found.parts, found.equal, way, missing, _undecoded(a, b),
+            comparisons,
+        )
+    )  # fmt: skip
+
+
+def _measure(a: Side, b: Side, report: Report, cancel: CancelToken, comparisons: int, enough: int = 0) -> Measured:
     identity = compare_tensors(a, b, report, cancel)
     if identity.all_equal:
         reason = "all tensors are equal; nothing is left to test"
-        return _Measured(identity, Units([], None), [not_run(f, reason) for f in (*FORMS, *_OTHERS)], None, (), ())
-    units = run_unit_tests(a, b, report, cancel)
-    tests = [*units.tests, *_other_tests(a, b, units, report, cancel)]
-    log_p, families = findings.combined(tests)
+        return Measured(identity, Units([], None), [not_run(f, reason) for f in (*FORMS, *_OTHERS)], None, (), ())
+    units = run_unit_tests(a, b, report, cancel, enough)
+    tests = [*units.tests, *_other_tests(a, b, units, report, cancel, enough)]
+    log_p, families = findings.combined(tests, comparisons)
     equal = components.learned_and_equal(a, b, identity)
     retention: RetentionTest | None = None
     parts: tuple[Part, ...] = ()
@@ -167,12 +220,13 @@ def _measure(a: Side, b: Side, report: Report, cancel: CancelToken) -> _Measured
             retention = run_retention(a, b, units.pairs, report, cancel, basis)
         if retention is None or retention.reading in ("for", "abstains"):
             parts = _parts(a, b, tests, units, equal, basis, report, cancel)
+            parts = tuple(replace(p, log_p=min(0.0, p.log_p + math.log(comparisons))) for p in parts)
     if families and equal and retention is None and not parts:
         parts = (_equal_part(equal),)
     alone: Untouched | None = None
     if retention is not None and a.weights and b.weights:
         alone = untouched.look(a.weights, b.weights, units.pairs)
-    return _Measured(identity, units, tests, retention, parts, equal, alone)
+    return Measured(identity, units, tests, retention, parts, equal, alone)
 
 
 def _basis(a: Side, b: Side, tests: list[UnitTest]) -> Basis:
@@ -186,18 +240,18 @@ def _basis(a: Side, b: Side, tests: list[UnitTest]) -> Basis:
     return Basis(reordered=not in_order, turned=widths[0] != widths[1] or not straight)
 
 
-def _other_tests(a: Side, b: Side, units: Units, report: Report, cancel: CancelToken) -> list[UnitTest]:
+def _other_tests(a: Side, b: Side, units: Units, report: Report, cancel: CancelToken, enough: int) -> list[UnitTest]:
     if not (a.weights and b.weights):
         missing = [not_run(form, _NEEDS_WEIGHTS) for form in (channels.FORM, heads.FORM, residual.BODY)]
-        return [*missing[:2], residual.run_embeddings(a, b), missing[2]]
+        return [*missing[:2], residual.run_embeddings(a, b, enough), missing[2]]
     if units.layer_map is None:
         reason = "no layers of the two models could be paired"
         missing = [not_run(form, reason) for form in (channels.FORM, heads.FORM, residual.BODY)]
-        return [*missing[:2], residual.run_embeddings(a, b), missing[2]]
+        return [*missing[:2], residual.run_embeddings(a, b, enough), missing[2]]
     return [
         channels.run_channels(a.weights, b.weights, units.layer_map, units.twice, report, cancel),
         heads.run_heads(a.weights, b.weights, units.layer_map, units.twice, report, cancel),
-        residual.run_embeddings(a, b),
+        residual.run_embeddings(a, b, enough),
         residual.run_body(a.weights, b.weights, units.pairs, report, cancel),
     ]
 

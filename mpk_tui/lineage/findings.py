@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpk_tui.lineage.components import Part
 from mpk_tui.lineage.discriminator import RetentionTest
@@ -46,22 +46,30 @@ class Finding:
     Attributes:
         name: One of `FINDINGS`.
         sentence: In plain words, with the numbers that carry it.
-        log_p: Natural logarithm of the smallest p over forms, times the number of forms.
+        log_p: Natural logarithm of the smallest p over forms, times the number of forms and of comparisons.
         families: Number of forms that p was multiplied by.
+        comparisons: Number of models that this one was chosen from; p was multiplied by it, too.
     """
 
     name: str
     sentence: str
     log_p: float
     families: int
+    comparisons: int = 1
 
 
-def combined(tests: list[UnitTest]) -> tuple[float, int]:
-    """Bonferroni over the forms that ran: they reuse the same numbers, so Fisher would be wrong."""
+def combined(tests: list[UnitTest], comparisons: int = 1) -> tuple[float, int]:
+    """Bonferroni over the forms that ran: they reuse the same numbers, so Fisher would be wrong.
+
+    Args:
+        tests: Run or not.
+        comparisons: Number of models that the pair was chosen from: whoever looks at N of them divides the level by N,
+            which is multiplying p by N.
+    """
     ran = [t for t in tests if t.ran]
     if not ran:
         return 0.0, 0
-    return min(0.0, min(t.log_p for t in ran) + math.log(len(ran))), len(ran)
+    return min(0.0, min(t.log_p for t in ran) + math.log(len(ran) * comparisons)), len(ran)
 
 
 def quote(log_p: float) -> str:
@@ -85,6 +93,7 @@ class Evidence:
         trajectory: B seen from A's training, or None where no checkpoints of it were given.
         missing: What is known to be missing on either side; empty for whole evidence.
         undecoded: Why the weights of a side were not read, as a sentence; empty where both were.
+        comparisons: Number of models that this one was chosen from; 1 where the pair was named beforehand.
     """
 
     identity: Identity
@@ -95,6 +104,7 @@ class Evidence:
     trajectory: Trajectory | None = None
     missing: tuple[str, ...] = ()
     undecoded: str = ""
+    comparisons: int = 1
 
     @property
     def against(self) -> bool:
@@ -137,8 +147,8 @@ def decide(evidence: Evidence) -> Finding:
     """The finding for a pair."""
     if evidence.undecoded:
         # Equal files that nobody looked into may hold anything; what they are worth is for the analyst to say.
-        return Finding(NOT_COMPARABLE, evidence.undecoded, 0.0, 0)
-    finding = _decide(evidence)
+        return Finding(NOT_COMPARABLE, evidence.undecoded, 0.0, 0, evidence.comparisons)
+    finding = replace(_decide(evidence), comparisons=evidence.comparisons)
     return _of_parts(finding, evidence) if evidence.missing else finding
 
 
@@ -153,12 +163,12 @@ def _of_parts(finding: Finding, evidence: Evidence) -> Finding:
         name, sentence = NEAR_IDENTICAL, f"{sentence}, as far as they are here; what is missing may differ"
     elif name == SHARED_INIT:
         name, sentence = UNRESOLVED, f"{sentence}. Partial evidence establishes no exclusion, so this is not resolved"
-    return Finding(name, f"{sentence}; {here}", finding.log_p, finding.families)
+    return replace(finding, name=name, sentence=f"{sentence}; {here}")
 
 
 def _decide(evidence: Evidence) -> Finding:
     identity, tests = evidence.identity, evidence.tests
-    log_p, families = combined(tests)
+    log_p, families = combined(tests, evidence.comparisons)
     by_identity = _by_identity(identity)
     if by_identity is not None:
         return Finding(*by_identity, log_p, families)
@@ -177,7 +187,7 @@ def _decide(evidence: Evidence) -> Finding:
         return Finding(
             NOT_COMPARABLE, "No test of this version applies to this pair, so nothing was found", log_p, families
         )
-    numbers = _numbers(tests, log_p, families)
+    numbers = _numbers(tests, log_p, families, evidence.comparisons)
     if log_p >= math.log(P_NOTHING) and not equal:
         return Finding(NONE_FOUND, f"No correspondence between the two models was found ({numbers})", log_p, families)
     if log_p < math.log(P_ORIGIN) and not evidence.against:
@@ -228,12 +238,13 @@ def part_sentence(part: Part, finding: str) -> str:
     return f"{part.name[:1].upper()}{part.name[1:]} {verb} ({numbers}); {says} (retention {ratios})."
 
 
-def _numbers(tests: list[UnitTest], log_p: float, families: int) -> str:
+def _numbers(tests: list[UnitTest], log_p: float, families: int, comparisons: int) -> str:
     best = min((t for t in tests if t.ran), key=lambda t: (t.log_p, -t.rho))
     matched = sum(r.log_p <= math.log(1e-3) for r in best.layers)
+    chosen = f" and {comparisons} comparisons" if comparisons > 1 else ""
     told = f"{matched} of {len(best.layers)} layers matched, " if best.layers[0].a >= 0 else ""
     return (
-        f"{quote(log_p)} over {families} form{'s' if families > 1 else ''}, {told}"
+        f"{quote(log_p)} over {families} form{'s' if families > 1 else ''}{chosen}, {told}"
         f"mean correlation {best.rho:.2f} in {best.form}"
     )
 

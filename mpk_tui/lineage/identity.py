@@ -138,6 +138,24 @@ class Identity:
         return tuple(d for d in self.deltas if d.state in ("different", "reshaped"))
 
 
+def tells(tensor: TensorHash, weights: Weights | None = None) -> bool:
+    """Whether the same bytes in another model would say something, as `Delta.telling` asks of a pair.
+
+    Args:
+        tensor: Of one model.
+        weights: Of that model where they are at hand: then tables of positions and what code could have computed are
+            told, too.
+    """
+    if tensor.elements < TELLING or _REGENERABLE.search(tensor.name):
+        return False
+    if weights is None or tensor.name not in weights.checkpoint.logical:
+        return True
+    roles = [role for (role, _), part in weights.arch.roles.items() if part.tensor == tensor.name]
+    if "embed.positions" in roles:
+        return False
+    return not _computed(Pair(roles[0] if roles else "", -1, Part(tensor.name), Part(tensor.name)), weights)
+
+
 def compare_tensors(a: Side, b: Side, report: Report, cancel: CancelToken) -> Identity:
     """Account for every tensor of two models.
 

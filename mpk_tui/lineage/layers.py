@@ -43,24 +43,26 @@ def repeats(own: npt.NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
     return tuple(out)
 
 
-def z_matrix(a: list[Floats], b: list[Floats]) -> npt.NDArray[np.float64]:
+def z_matrix(a: list[Floats], b: list[Floats], *, below: bool = False) -> npt.NDArray[np.float64]:
     """z of the row test for every pair of layers, from sketches whose rows are the same unit ids.
 
     Args:
         a: One (m, columns) array a layer.
         b: Likewise.
+        below: Only pairs below the diagonal; the others stay 0.
 
     Returns:
         (len(a), len(b)) float64.
     """
-    fa, fb = [feature_map(x) for x in a], [feature_map(x) for x in b]
+    fa = [feature_map(x) for x in a]
+    fb = fa if b is a else [feature_map(x) for x in b]
     m = len(fa[0])
     # ||A B^T||_F^2 = <A^T A, B^T B>: for 64 columns far cheaper than the m x m product.
     gram_a = [(x.T @ x).astype(np.float64) for x in fa]
     gram_b = [(x.T @ x).astype(np.float64) for x in fb]
     z = np.zeros((len(fa), len(fb)))
     for i, x in enumerate(fa):
-        for j, y in enumerate(fb):
+        for j, y in enumerate(fb[:i] if below else fb):
             total = float(np.einsum("ij,ij->", x, y, dtype=np.float64))
             spread = math.sqrt(max(0.0, float(np.einsum("ij,ij->", gram_a[i], gram_b[j]))) / (m - 1))
             z[i, j] = total / spread if spread > 0 else 0.0

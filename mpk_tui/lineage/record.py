@@ -228,4 +228,6 @@ def finding_record(finding: Finding) -> dict[str, Any]:
         "p": p_value(finding.log_p),
         "p_is_bound": finding.log_p < math.log(findings.P_FLOOR),
         "families": finding.families,
+        # Only where the pair was chosen from several: records of a named pair stay what they were, byte for byte.
+        **({"comparisons": finding.comparisons} if finding.comparisons > 1 else {}),
     }

@@ -45,13 +45,20 @@ _MOST = 1 << 53
 _NORMS = ("attn.norm", "ffn.norm", "attn.post_norm", "ffn.post_norm")
 
 
-def run_embeddings(a: Side, b: Side) -> UnitTest:
-    """Residual dimensions over shared tokens, from weights or from fingerprints."""
+def run_embeddings(a: Side, b: Side, enough: int = 0) -> UnitTest:
+    """Residual dimensions over shared tokens, from weights or from fingerprints.
+
+    Args:
+        a: One side.
+        b: The other.
+        enough: Relabellings that reach the statistic after which no more are drawn (`rowtest.monte_carlo`); 0: all.
+            Taken for fingerprints only.
+    """
     reason = void.dimensions(a, b)
     if reason:
         return not_run(EMBEDDINGS, reason)
     if not (a.weights and b.weights):
-        return _from_fingerprints(a, b)
+        return _from_fingerprints(a, b, enough)
     left, right = a.weights, b.weights
     anchors = shared_anchors(left, right, TOKENS)
     if isinstance(anchors, str):
@@ -65,14 +72,15 @@ def run_embeddings(a: Side, b: Side) -> UnitTest:
     return _test(EMBEDDINGS, x[:, keep].T, y[:, keep].T, 14, "weights", params, choices(a) * choices(b))
 
 
-def _from_fingerprints(a: Side, b: Side) -> UnitTest:
+def _from_fingerprints(a: Side, b: Side, enough: int) -> UnitTest:
     fa, fb = a.fingerprint.features.get(EMBEDDINGS), b.fingerprint.features.get(EMBEDDINGS)
     if fa is None or fb is None or fa.version != VERSION or fb.version != VERSION:
         return not_run(EMBEDDINGS, "the fingerprint of one model has no such feature of this version")
     if fa.params.get("by") != fb.params.get("by") or fa.shape != fb.shape or len(fa.shape) != 3:
         return not_run(EMBEDDINGS, "the embeddings have other widths, or tokens cannot be matched")
     keep = _dimensions(fa.shape[1])
-    return _test(EMBEDDINGS, array(fa)[0, keep], array(fb)[0, keep], 14, "fingerprints", {"columns": fa.shape[2]})
+    x, y = array(fa)[0, keep], array(fb)[0, keep]
+    return _test(EMBEDDINGS, x, y, 14, "fingerprints", {"columns": fa.shape[2]}, enough=enough)
 
 
 def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken) -> UnitTest:
@@ -128,9 +136,11 @@ def run_body(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Repor
 
 
 def _test(
-    form: str, x: Floats, y: Floats, seed: int, source: str, params: dict[str, Any], candidates: int = 1
-) -> UnitTest:
-    test = row_test(feature_map(np.ascontiguousarray(x)), feature_map(np.ascontiguousarray(y)), seed=(seed,))
+    form: str, x: Floats, y: Floats, seed: int, source: str, params: dict[str, Any], candidates: int = 1,
+    *, enough: int = 0,
+) -> UnitTest:  # fmt: skip
+    rows = feature_map(np.ascontiguousarray(x)), feature_map(np.ascontiguousarray(y))
+    test = row_test(*rows, seed=(seed,), enough=enough)
     params = {"dimensions": test.units, "draws": DRAWS, "candidates": min(candidates, _MOST), **params}
     log_p = min(0.0, test.log_p + math.log(candidates))
     return UnitTest(form, (LayerResult(-1, -1, test, log_p),), log_p, "", source, params)

@@ -25,6 +25,8 @@ from mpk_tui.fingerprint.units import (
 from mpk_tui.lineage.sides import Side, Weights
 
 FORMS = ("ffn.aligned", "ffn.anchored")
+MOST_BLOCKS, MOST_LAYERS, MOST_EXPERTS = 384, 1024, 1 << 16
+"""What a fingerprint may state of its sketches; twice the blocks that this version writes of many experts."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,11 @@ def blocks_of(side: Side) -> tuple[Block, ...]:
     listed = feature.params.get("blocks")
     try:
         found = tuple(Block(int(layer), int(expert)) for layer, expert in listed or ())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return ()
-    return found if len(found) == feature.shape[0] else ()
+    # What a stranger may state: every block is compared with every other, and tables are as long as the last layer.
+    sound = all(0 <= b.layer < MOST_LAYERS and -1 <= b.expert < MOST_EXPERTS for b in found)
+    return found if sound and len(set(found)) == len(found) == feature.shape[0] <= MOST_BLOCKS else ()
 
 
 def sources(a: Side, b: Side) -> dict[str, Source | str]:

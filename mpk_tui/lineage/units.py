@@ -95,7 +95,7 @@ class Units:
         return _twice(self.layer_map, self.repeated_a, self.repeated_b) if self.layer_map else frozenset()
 
 
-def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
+def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken, enough: int = 0) -> Units:
     """All forms of the feed-forward test.
 
     Args:
@@ -103,15 +103,16 @@ def run_unit_tests(a: Side, b: Side, report: Report, cancel: CancelToken) -> Uni
         b: The other.
         report: Progress in pairs of blocks.
         cancel: Polled once a block.
+        enough: Relabellings that reach the statistic after which no more are drawn (`rowtest.monte_carlo`); 0: all.
     """
-    found = _run_forms(a, b, report, cancel)
+    found = _run_forms(a, b, report, cancel, enough)
     reason = void.units(a, b, ((p.a, p.b) for p in found.pairs))
     if not reason:
         return found
     return replace(found, tests=[not_run(t.form, reason) if t.ran else t for t in found.tests], fit=None)
 
 
-def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
+def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken, enough: int) -> Units:
     blocks_a, blocks_b = blocks_of(a), blocks_of(b)
     if not blocks_a or not blocks_b:
         reason = "no feed-forward roles are known for one of the models"
@@ -129,7 +130,7 @@ def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
     if depth_a == depth_b:
         layer_map = LayerMap(tuple((i, i) for i in range(depth_a)), price, "same index")
         pairs = _by_index(layer_map, blocks_a, blocks_b)
-        tests = _run_all(found, pairs, layer_map, _twice(layer_map, again_a, again_b), report, cancel)
+        tests = _run_all(found, pairs, layer_map, _twice(layer_map, again_a, again_b), report, cancel, enough)
         if any(t.matched >= SAME_INDEX for t in tests):
             # The form that sees most of the layers at their own numbers is the one to look at elsewhere.
             form = max((t for t in tests if t.ran), key=lambda t: t.z).form
@@ -157,7 +158,7 @@ def _run_forms(a: Side, b: Side, report: Report, cancel: CancelToken) -> Units:
     else:
         pairs = _by_index(other, blocks_a, blocks_b)
     # p-values along a chosen path are multiplied by the number of layers to choose from, the same index among them.
-    tests = _run_all(found, pairs, other, _twice(other, again_a, again_b), report, cancel)
+    tests = _run_all(found, pairs, other, _twice(other, again_a, again_b), report, cancel, enough)
     return Units(_ordered(a, b, tests, pairs, report, cancel), other, pairs, again_a, again_b, fit)
 
 
@@ -238,11 +239,12 @@ def _run_all(
     twice: frozenset[tuple[int, int]],
     report: Report,
     cancel: CancelToken,
+    enough: int,
 ) -> list[UnitTest]:
     return [
         not_run(form, source)
         if isinstance(source, str)
-        else _run(form, source, pairs, layer_map, twice, report, cancel)
+        else _run(form, source, pairs, layer_map, twice, report, cancel, enough)
         for form, source in found.items()
     ]
 
@@ -255,6 +257,7 @@ def _run(
     twice: frozenset[tuple[int, int]],
     report: Report,
     cancel: CancelToken,
+    enough: int,
 ) -> UnitTest:
     meter = Meter(report, form, len(pairs), "blocks")
     results = []
@@ -264,7 +267,7 @@ def _run(
         if x is None or y is None or x.shape != y.shape:
             return not_run(form, f"the shapes of layer {pair.a} of A and layer {pair.b} of B do not fit together")
         seed = (_SEEDS[form], pair.a.layer, pair.b.layer, 1 + pair.a.expert, 1 + pair.b.expert)
-        test = row_test(feature_map(x), feature_map(y), seed=seed)
+        test = row_test(feature_map(x), feature_map(y), seed=seed, enough=enough)
         results.append(_result(pair, test))
         meter.add(1, f"layer {pair.a}")
     params = {
@@ -311,7 +314,7 @@ def _repeats(
         if rows is None or any(b.expert > 0 for b in blocks):
             out.append(())
         else:
-            out.append(tuple((blocks[i].layer, blocks[j].layer) for i, j in repeats(z_matrix(rows, rows))))
+            out.append(tuple((blocks[i].layer, blocks[j].layer) for i, j in repeats(z_matrix(rows, rows, below=True))))
     return out[0], out[1]
 
 

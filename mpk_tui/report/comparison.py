@@ -137,6 +137,8 @@ class Comparison:
         p: Combined p-value, None where the record has none.
         p_is_bound: ``p`` is an upper bound.
         families: Number of forms that p was multiplied by.
+        comparisons: Number of models that the pair was chosen from; p was multiplied by it, too.  0 where none is
+            stated: the pair was named.
         tests: Every test, run or not.
         tensors: Every tensor accounted for.
         components: Findings for parts.
@@ -152,6 +154,7 @@ class Comparison:
     p: float | None
     p_is_bound: bool
     families: int
+    comparisons: int
     tests: tuple[OneTest, ...]
     tensors: Tensors
     components: tuple[Component, ...]
@@ -197,6 +200,7 @@ def from_record(value: Any, where: str) -> Comparison:
         p=r.chance("p"),
         p_is_bound=r.flag("p_is_bound"),
         families=r.count("families"),
+        comparisons=r.count("comparisons"),
         tests=tuple(_test(t) for t in r.maps("tests")),
         tensors=Tensors(
             identity.count("equal"),

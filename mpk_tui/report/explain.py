@@ -200,13 +200,19 @@ def _sure(c: Comparison) -> Iterator[Block]:
         yield _plain("No test gave a p-value, so nothing can be said about chance.")
         return
     paid = f" The {c.families} kinds of test use the same numbers; p was raised {c.families}-fold to pay for that."
+    if c.comparisons > 1:
+        chosen = f" The pair was chosen from {c.comparisons:,} models; p was raised {c.comparisons:,}-fold for that."
+    else:
+        chosen = ""
     sign = ""
     if c.p >= _NOTHING:
         sign = "no sign of one; " if c.p >= _COMMON else "too weak a sign, one in a million is asked for; "
     yield _plain(
         f"First step, a common origin: {sign}{odds(c.p, c.p_is_bound)}. This p-value bounds how often two models that "
         "began from separately drawn random numbers would look this much alike, whatever data, recipe or vocabulary "
-        "they share. It is not the probability that the models are independent." + (paid if c.families > 1 else "")
+        "they share. It is not the probability that the models are independent."
+        + (paid if c.families > 1 else "")
+        + chosen
     )
     if c.finding not in _RESEMBLES:
         yield _plain("There was no second step: without a common origin there is nothing to tell apart.")

@@ -11,7 +11,18 @@ import sys
 from pathlib import Path
 
 from mpk_tui.lineage.findings import FINDINGS
-from mpk_tui.report import cddl, document_json, shapes_case
+from mpk_tui.report import (
+    cddl,
+    document_json,
+    family_files,
+    shapes_case,
+    shapes_kit,
+    shapes_leads,
+    shapes_library,
+    shapes_packs,
+    shapes_scan,
+    shapes_sweep,
+)
 from mpk_tui.report.shapes import BOOL, COUNT, HEX, INT, NUM, STR, P, Schema, choice, listing, maybe, record
 from mpk_tui.report.shapes_profile import PROFILE
 
@@ -89,6 +100,7 @@ COMPARE = record(
         "p": P,
         "p_is_bound": BOOL,
         "families": COUNT,
+        "comparisons": COUNT,
         "tests": listing(_TEST),
         "identity": record(
             {
@@ -134,7 +146,7 @@ COMPARE = record(
         "limits": listing(STR),
         "notices": listing(STR),
     },
-    optional=("profile",),
+    optional=("profile", "comparisons"),
 )  # fmt: skip
 
 _LISTS = record(
@@ -403,12 +415,35 @@ def all_schemas() -> dict[str, Schema]:
         "modelsig-1.json": _named("mpk-tui/modelsig/1", "a model signature and what it covers", MODELSIG),
         "extract-1.json": _named("mpk-tui/extract/1", "attachments that were written out", EXTRACT),
         "proof-1.json": _named("mpk-tui/proof/1", "what the proof of one tensor says", PROOF),
+        "family-1.json": _named(
+            "mpk-tui/family/1", "a family graph: models and what lies between them", family_files.SHAPE
+        ),
+        "kit-1.json": _named("mpk-tui/kit/1", "what another tool would say of two models: context", shapes_kit.KIT),
         "report-1.json": _named("mpk-tui/report/1", "what a report of a signed bundle says", document_json.SHAPE),
         "proposal-1.json": _named("mpk-tui/proposal/1", "what a comparison proposes", shapes_case.PROPOSAL),
         "evidence-1.json": _named("mpk-tui/evidence/1", "the evidence about a pair", shapes_case.EVIDENCE),
         "log-1.json": _named("mpk-tui/log/1", "the journal of a case", shapes_case.LOG),
         "custody-1.json": _named("mpk-tui/custody/1", "the chain of custody of a case", shapes_case.CUSTODY),
-        "library-1.json": _named("mpk-tui/library/1", "the fingerprint files of a folder", shapes_case.LIBRARY),
+        "scan-1.json": _named("mpk-tui/scan/1", "what a model is related to in a library", shapes_scan.SCAN),
+        "library-2.json": _named("mpk-tui/library/2", "the entries and files of a library", shapes_library.LIBRARY),
+        "entry-1.json": _named("mpk-tui/entry/1", "one entry of a library", shapes_library.shown(FINGERPRINT)),
+        "library-log-1.json": _named("mpk-tui/library-log/1", "the history of a library", shapes_library.HISTORY),
+        "library-stats-1.json": _named("mpk-tui/library-stats/1", "a library in numbers", shapes_library.STATS),
+        "library-check-1.json": _named("mpk-tui/library-check/1", "what a library lacks", shapes_library.CHECK),
+        "pack-1.json": _named("mpk-tui/pack/1", "a signed pack of reference fingerprints", shapes_packs.PACK),
+        "pack-import-1.json": _named("mpk-tui/pack-import/1", "what taking a pack in changes", shapes_packs.IMPORT),
+        "packs-1.json": _named("mpk-tui/packs/1", "packs that a library took in", shapes_packs.PACKS),
+        "library-build-1.json": _named("mpk-tui/library-build/1", "a list of checkpoints, built", shapes_packs.BUILD),
+        "kit-database-1.json": _named(
+            "mpk-tui/kit-database/1", "an imported database of another tool: leads", shapes_leads.KIT_DATABASE
+        ),
+        "kit-scan-1.json": _named(
+            "mpk-tui/kit-scan/1", "what another tool's scan would say: leads", shapes_leads.KIT_SCAN
+        ),
+        "batch-1.json": _named("mpk-tui/batch/1", "one checkpoint of a sweep", shapes_sweep.BATCH),
+        "batch-pair-1.json": _named("mpk-tui/batch-pair/1", "two checkpoints of a drive", shapes_sweep.PAIR),
+        "batch-summary-1.json": _named("mpk-tui/batch-summary/1", "what a sweep came to", shapes_sweep.SUMMARY),
+        "watch-1.json": _named("mpk-tui/watch/1", "a checkpoint held against a watch list", shapes_sweep.WATCH),
         "keymap-1.json": _named("mpk-tui/keymap/1", "the keys of the workbench", shapes_case.KEYMAP),
         "hashes-1.json": _named("mpk-tui/hashes/1", "files held against hash lists", HASHES),
     }

@@ -1,4 +1,4 @@
-"""JSON Schemas of what lists a case, a shelf of fingerprints and the key map."""
+"""JSON Schemas of what lists a case and the key map."""
 
 from __future__ import annotations
 
@@ -43,19 +43,6 @@ CUSTODY: Schema = record(
             record(
                 {"seq": COUNT, "at": INT, "who": STR, "act": choice("intake", "transfer", "seal_check", "mount"),
                  "artifact": STR, "fields": record({}, open_ended=True), "text": STR}
-            )
-        ),
-        "notices": listing(STR),
-    }
-)  # fmt: skip
-LIBRARY: Schema = record(
-    {
-        "schema": STR, "folder": STR,
-        "files": listing(
-            record(
-                {"path": STR, "name": STR, "size": COUNT, "changed": INT, "fault": maybe(STR), "format": STR,
-                 "family": STR, "scope": STR, "parameters": COUNT, "layers": maybe(INT), "tensors": COUNT,
-                 "features": COUNT, "root": STR, "fingerprint": STR, "tool": STR, "notices": COUNT}
             )
         ),
         "notices": listing(STR),

@@ -233,6 +233,39 @@ def test_a_fingerprint_file_is_believed_only_for_its_digest(folder: Path) -> Non
     assert (folder / "keep.mpkf").exists()
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_written_or_deleted_behind_a_link(folder: Path, tmp_path: Path, whole: bool) -> None:
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    two, (kept,) = made("two"), other.glob("fingerprints/*/*.mpkf")
+    before = sorted(other.rglob("*"))
+    if whole:
+        shutil.rmtree(folder / "fingerprints")
+        (folder / "fingerprints").symlink_to(other / "fingerprints")
+    else:
+        (folder / "fingerprints" / two.digest.hex()[:2]).symlink_to(other)
+    with (
+        pytest.raises(MalformedError, match="is a link; nothing is written"),
+        open_library(folder, write=True) as library,
+    ):
+        library.add([(two, Facts("two"))], who="me", at=1)
+    assert sorted(other.rglob("*")) == before
+    if whole:
+        return
+    # A note of the stranger's names a file of the other library.
+    sql(folder, "DELETE FROM entries")
+    shutil.rmtree(folder / "fingerprints" / kept.parent.name)
+    (folder / "fingerprints" / kept.parent.name).symlink_to(kept.parent)
+    (folder / "fingerprints" / "unconfirmed").write_text(kept.name[:64] + "\n")
+    with pytest.raises(MalformedError, match="is a link"), open_library(folder, write=True) as library:
+        library.add([(made("three"), Facts("three"))], who="me", at=1)
+    assert kept.exists()
+    # The library as a whole may be one.
+    (tmp_path / "link").symlink_to(other)
+    with open_library(tmp_path / "link", write=True) as library:
+        library.add([(two, Facts("two"))], who="me", at=1)
+    assert len(list(other.glob("fingerprints/*/*.mpkf"))) == 2
+
+
 def old(folder: Path) -> Path:
     """A library of version 1 with one entry, made by nothing but its text."""
     folder.mkdir()

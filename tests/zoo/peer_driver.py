@@ -47,7 +47,10 @@ def kit(fresh):
     def compare(a, b):
         found = scanner.compare(a, b)
         scores = {"pipeline": found.scores.pipeline_score, "identity": found.scores.identity_score}
-        return found.scores.provenance_decision, {**scores, "tier": found.scores.mfi_tier}
+        scores |= {"tier": found.scores.mfi_tier, "mfi": found.scores.mfi_score}
+        return found.scores.provenance_decision, {
+            **scores, "tokenizer": found.scores.tokenizer_score, **found.signals.model_dump()
+        }  # fmt: skip
 
     return "cisco-ai-provenance-kit", compare
 

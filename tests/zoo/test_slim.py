@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ DESCENDED = [
 ]
 
 
+@cache
+def compared(a: str, b: str) -> dict[str, Any]:
+    """The comparison of two models of the tree, which several tests look at and none changes."""
+    return compare(SLIM / a, SLIM / b)
+
+
 def retention(record: dict[str, Any]) -> dict[str, Any]:
     return next(t for t in record["tests"] if t["name"] == "retention")
 
@@ -73,14 +80,14 @@ def permuted_residual(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(("a", "b"), ACCUSING)
 def test_runs_from_one_seed_are_never_linked(a: str, b: str) -> None:
-    record = compare(SLIM / a, SLIM / b)
+    record = compared(a, b)
     assert record["finding"] not in LINKED, record["sentence"]
     assert not any(c["answer"] == "met" for c in record["proposal"]["conditions"].values())
 
 
 @pytest.mark.parametrize(("a", "b", "mechanism"), DESCENDED)
 def test_descendants_are_found_with_their_mechanism(a: str, b: str, mechanism: str) -> None:
-    record = compare(SLIM / a, SLIM / b)
+    record = compared(a, b)
     assert record["finding"] == "shared-trained-ancestor", record["sentence"]
     assert record["mechanisms"][0]["number"] == mechanism, record["mechanisms"]
 
@@ -89,7 +96,7 @@ def test_a_permuted_stream_changes_no_reading(tmp_path: Path) -> None:
     # Through embeddings instead of after alignment this sibling read as a descendant.
     sibling = moved("gpt2-a-1.seed_order", tmp_path / "sibling", permuted_residual)
     hidden = compare(SLIM / "gpt2-a-1", sibling)
-    plain = compare(SLIM / "gpt2-a-1", SLIM / "gpt2-a-1.seed_order")
+    plain = compared("gpt2-a-1", "gpt2-a-1.seed_order")
     assert hidden["finding"] == plain["finding"] == "shared-initialisation"
     assert "alignment" in retention(hidden)["basis"]
     for one, other in zip(retention(hidden)["directions"], retention(plain)["directions"], strict=True):
@@ -99,7 +106,7 @@ def test_a_permuted_stream_changes_no_reading(tmp_path: Path) -> None:
 
 
 def test_a_hardly_trained_sibling_does_not_count() -> None:
-    record = compare(SLIM / "bert-a-1", SLIM / "bert-a-1.early")
+    record = compared("bert-a-1", "bert-a-1.early")
     found = retention(record)
     assert found["gain_spread"][1] < found["parameters"]["gain_spread_from"] < found["gain_spread"][0]
     # All that it holds is in the sibling: without that guard it would speak for a trained ancestor.
@@ -145,5 +152,5 @@ def test_fingerprints_alone_tell_descendants_from_siblings(tmp_path: Path) -> No
 
 
 def test_the_same_record_on_every_run() -> None:
-    first, second = (compare(SLIM / "bert-a-1", SLIM / "bert-a-1.cpt") for _ in range(2))
+    first, second = compared("bert-a-1", "bert-a-1.cpt"), compare(SLIM / "bert-a-1", SLIM / "bert-a-1.cpt")
     assert json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)

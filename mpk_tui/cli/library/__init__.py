@@ -5,6 +5,7 @@ list             the entries, then fingerprint files that merely lie in the fold
 show NAME        one entry with everything that is known of it; -o writes its fingerprint file
 change NAME      say something else of it
 remove NAME      take it out; the history keeps by whom and why
+graph            draw which entry is documented as made from which; nothing is compared
 stats            how much there is, and of what
 log              who did what when
 check            hold the library against itself; --repair makes rows again that follow from the files

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
                 if there is not None:
                     narrate(f"{path}: in the library already, as {there.name}; mpk-tui library change alters that")
                     continue
-                same = [e.name for e in library.named(facts.name)] if args.name is None else []
+                same = [e for e in library.named(facts.name) if e.name.casefold() == facts.name.casefold()]
                 entry = library.add([(fingerprint, facts)], who=person, at=now())[0]
             except CancelledError:
                 raise
@@ -60,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
                 continue
             made.append(entry)
             if same:
-                narrate(f"note: {len(same) + 1} entries are now called {entry.name}; --name gives another")
+                narrate(
+                    f"note: {len(same) + 1} entries are now called {entry.name}; only fingerprints tell them apart; "
+                    f"mpk-tui library change {entry.fingerprint.hex()[:16]} --name NAME gives this one another name"
+                )
             if not args.json:
                 emit(f"{entry.fingerprint.hex()}  {entry.name}", fold=True)
     narrate(f"{folder}: {len(made)} added")

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     ready(args)
     chosen = [bool(args.names), args.every, bool(args.text)]
     if sum(chosen) > 1 or (not any(chosen) and not args.revoke):
-        raise UsageError("what is to be exported?", hint="Give names, --all or --text TEXT, or only --revoke")
+        raise UsageError("nothing is named that is to be exported", hint="Give names, --all, --text TEXT or --revoke")
     earlier = making.read_earlier([*args.since, *args.previous])
     at = now()
     with open_library(library_of(args), immutable=args.immutable) as library:

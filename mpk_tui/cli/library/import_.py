@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.cli.library.declaring import declare, library_of, who
+from mpk_tui.cli.library.packs import advise
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.cli.verify import trust_from, trust_options
 
@@ -40,5 +41,6 @@ def run(args: argparse.Namespace) -> int:
     for line in done.lines():
         emit(line, fold=True)
     emit(outcome.verdict_line(done.outcome))
+    advise(done.outcome)
     narrate(f"{library_of(args)}: {done.sentence(dry_run=args.dry_run)}")
     return int(done.outcome.code)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.bundle.outcome import Word
 from mpk_tui.bundle.suites import NAMES
 from mpk_tui.cli.bundle.signing import gives_signer, signer_from, signer_options
 from mpk_tui.cli.library.declaring import declare, library_of
@@ -14,6 +15,7 @@ from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.cli.verify import trust_from, trust_options
 from mpk_tui.errors import ExitCode, UsageError
 from mpk_tui.library.packs.ledger import Imported
+from mpk_tui.library.packs.outcome import PackOutcome
 
 
 def add(actions: Any) -> None:
@@ -92,11 +94,21 @@ def _show(args: argparse.Namespace) -> int:
     for line in outcome.lines(found, untrusted=args.show_untrusted):
         emit(line, fold=True)
     emit(outcome.verdict_line(found))
+    advise(found)
     return int(found.code)
 
 
+def advise(found: PackOutcome) -> None:
+    """Say what to do about a pack of somebody who is not believed."""
+    if found.verdict is Word.UNTRUSTED:
+        narrate(
+            "mpk-tui keys trust KEY.pub.pem --name WHO --role issuer makes you believe a key, once its owner has told "
+            "you its fingerprint another way"
+        )
+
+
 def _packs(args: argparse.Namespace) -> int:
-    from mpk_tui.bundle.outcome import CODES, Word
+    from mpk_tui.bundle.outcome import CODES
     from mpk_tui.library.adding import now
     from mpk_tui.library.catalogue import open_library
     from mpk_tui.library.packs import trusting

@@ -80,7 +80,10 @@ class Plan:
             f"{e.name} changes: {difference(e.facts, merged(e.facts, listed.facts))}"
             for e, listed in self.change if e.facts != merged(e.facts, listed.facts)
         ]  # fmt: skip
-        out += [f"{e.name} was revoked and stays so; remove it here to take it in anew" for e in self.still_revoked]
+        out += [
+            f"{e.name} was revoked and stays so; once it is removed here, the next pack that lists it takes it in anew"
+            for e in self.still_revoked
+        ]
         out += [f"{e.name} is not listed any more; it stays until it is revoked or removed" for e in self.unlisted]
         out += [f"{e.facts.name} is new" for e in self.add]
         return out if len(out) <= _TOLD else [*out[:_TOLD], f"and {len(out) - _TOLD} more"]
@@ -203,7 +206,9 @@ class Result:
     def sentence(self, *, dry_run: bool) -> str:
         """The whole of it in a few words."""
         if self.outcome.imported and self.outcome.verdict is Word.VALID and not self.written:
-            return "this pack was taken in before; nothing to do"
+            gone = 0 if self.plan is None else len(self.plan.add)
+            out = f"; {gone} of its entries were taken out here since, and stay out" if gone else ""
+            return f"this pack was taken in before; nothing to do{out}"
         if self.plan is None:
             return "nothing was taken in"
         p = self.plan

@@ -185,7 +185,7 @@ def lines(outcome: PackOutcome, *, untrusted: bool = False, entries: bool = True
             out += _entry_lines(shown)
         out += [f"note: {n}" for n in outcome.notices]
     elif outcome.verdict in ON_REQUEST:
-        out.append("What it holds is not shown; --show-untrusted shows it below a warning")
+        out.append("What it holds is not shown; mpk-tui library pack show --show-untrusted does, below a warning")
     out += ["", outcome.words]
     return out
 
