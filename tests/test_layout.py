@@ -20,16 +20,21 @@ ALLOWED |= {name: GROUND | set(LINE[: n + 1]) for n, name in enumerate(LINE)}
 # Keys hang on bundle: they may use what it may; what stands to the right of it may use both.
 ALLOWED["keys"] = ALLOWED["bundle"] | {"keys"}
 ALLOWED["report"] |= {"keys"}
-# Reference fingerprints hang on fingerprint and lineage; a case knows nothing of where they are kept.
-ALLOWED["library"] = ALLOWED["lineage"] | {"library"}
+# What another tool would say is computed from checkpoints alone; no finding of ours reads it.
+ALLOWED["kit"] = ALLOWED["fingerprint"] | {"kit"}
+# Reference fingerprints hang on fingerprint and lineage, their signed packs on bundle and keys; a case knows nothing of
+# where they are kept.
+ALLOWED["library"] = ALLOWED["keys"] | {"kit", "library"}
 # Other people's signatures are read with our hashing and nothing of our own bundle; a case never reads them by itself.
 ALLOWED["modelsig"] = GROUND | {"checkpoint", "fingerprint", "modelsig"}
 ALLOWED["report"] |= {"modelsig"}
 # The demonstration signs a bundle, and a bundle carries the record of a self-test.
 ALLOWED["selftest"] = ALLOWED["report"] | {"selftest"}
 ALLOWED["demo"] = ALLOWED["selftest"] | {"demo"}
-ALLOWED["cli"] = ALLOWED["demo"] | {"library", "cli"}
-ALLOWED["tui"] = ALLOWED["demo"] | {"library", "tui"}
+# A drive full of checkpoints is swept with all of this.
+ALLOWED["sweep"] = ALLOWED["selftest"] | {"library", "kit", "sweep"}
+ALLOWED["cli"] = ALLOWED["demo"] | {"kit", "library", "sweep", "cli"}
+ALLOWED["tui"] = ALLOWED["demo"] | {"kit", "library", "sweep", "tui"}
 
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "mpk_tui", "bundles", "schemas", "tests", "docs"}
 BANNED = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}

@@ -41,10 +41,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(capsys: pytest.CaptureFixture[str], *args: str | Path) -> dict[str, object]:
     main([str(a) for a in args])
     value: dict[str, object] = json.loads(capsys.readouterr().out)
-    name = str(value["schema"]).removeprefix("mpk-tui/").replace("/", "-") + ".json"
-    schema = json.loads((FOLDER / name).read_text(encoding="ascii"))
-    jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
+    follows(value)
     return value
+
+
+def follows(value: dict[str, object]) -> str:
+    """The name of an object's schema, which it was held against."""
+    name = str(value["schema"])
+    file = name.removeprefix("mpk-tui/").replace("/", "-") + ".json"
+    schema = json.loads((FOLDER / file).read_text(encoding="ascii"))
+    jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
+    return name
 
 
 def test_what_the_commands_print_follows_the_schemas(
@@ -66,6 +73,26 @@ def test_what_the_commands_print_follows_the_schemas(
     main(["fingerprint", str(base), "-o", str(tmp_path / "shelf.mpkf")])
     capsys.readouterr()
     assert printed(capsys, "library", "list", tmp_path, "--json")["files"]
+    shelf = ("--library", tmp_path / "library", "--json")
+    assert printed(
+        capsys, "library", "add", base, "--parent", "a:3.2", "--parent-kind", "a", "--parent-source", "card", *shelf
+    )["entries"]
+    assert printed(capsys, "library", "list", *shelf)["entries"]
+    assert printed(capsys, "library", "show", "base", *shelf)["history"]
+    assert printed(capsys, "library", "stats", *shelf)["documented_parents"] == 1
+    assert printed(capsys, "library", "log", *shelf)["history"]
+    assert printed(capsys, "library", "check", *shelf)["code"] == 0
+    swept, pairs, held = (tmp_path / name for name in ("swept.jsonl", "pairs.jsonl", "held.jsonl"))
+    sweeping = ("--library", tmp_path / "library", "--fingerprints", tmp_path / "kept", "--among", pairs)
+    (demo / "checkpoints" / "broken.gguf").write_bytes(b"")
+    record = printed(capsys, "batch", demo / "checkpoints", "--out", swept, *sweeping, "--json")
+    assert (record["errors"], len(record["families"])) == (1, 1)  # type: ignore[arg-type]
+    (tmp_path / "list.toml").write_text('[[models]]\nname = "b"\nadvisories = ["A"]\nentry = "base"\n')
+    main(["watch", str(tmp_path / "list.toml"), str(demo / "checkpoints"), "--out", str(held), *map(str, sweeping[:2])])
+    (demo / "checkpoints" / "broken.gguf").unlink()
+    capsys.readouterr()
+    kinds = [follows(json.loads(x)) for file in (swept, pairs, held) for x in file.read_text().splitlines()]
+    assert {"mpk-tui/batch/1", "mpk-tui/batch-pair/1", "mpk-tui/watch/1"} == set(kinds)
     assert printed(capsys, "keymap", "--json", "--builtin")["keys"]
     bundle, key = demo / "demo.mpkb", demo / "keys" / "demo.pub.pem"
     assert printed(capsys, "verify", bundle, "--key", key, "--json")["verdict"] == "VALID"

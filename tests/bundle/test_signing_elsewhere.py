@@ -253,7 +253,7 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         path = Path(folder, "agent")
         running = subprocess.Popen([program, "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
         try:
-            for _ in range(200):
+            for _ in range(2400):
                 if path.exists():
                     break
                 time.sleep(0.05)

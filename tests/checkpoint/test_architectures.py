@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counted import within
 
 from mpk_tui.checkpoint.architectures import resolve, towers
 from mpk_tui.checkpoint.architectures.table import TABLE
@@ -284,9 +284,7 @@ def test_a_stack_of_absurd_length_has_no_roles() -> None:
     tensors = tensors_of("llama4")
     name = next(n for n in tensors if n.endswith("experts.gate_up_proj"))
     tensors[name] = Tensor(name, "F32", (1 << 40, D, 2 * HE), "x", 0, 0)
-    start = time.perf_counter()
-    assert name in resolve("safetensors", FAMILIES["llama4"]["config"], tensors).unassigned
-    assert time.perf_counter() - start < 1
+    assert name in within(1_000_000, lambda: resolve("safetensors", FAMILIES["llama4"]["config"], tensors)).unassigned
 
 
 @pytest.mark.parametrize("key", ["llama4", "gpt_oss", "deepseek_v3", "falcon-40b", "t5", "mllama", "bert"])

@@ -1,16 +1,16 @@
-"""Hostile and damaged checkpoints: each ends in a typed error that names the file and the place, quickly."""
+"""Hostile and damaged checkpoints: each ends in a typed error that names the file and the place, after few steps."""
 
 from __future__ import annotations
 
 import json
 import os
 import struct
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from counted import within
 from makers import GOOD, entry, gguf, info, pair, safetensors, string, write
 
 from mpk_tui.checkpoint.open import open_checkpoint
@@ -96,14 +96,12 @@ def test_each_hostile_file_ends_in_one_sentence(
 ) -> None:
     path = write(tmp_path, name, data)
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(error) as caught:
-        open_checkpoint(path)
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+        within(500_000, lambda: open_checkpoint(path))
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert name in caught.value.diagnosis()
     assert "\n" not in caught.value.diagnosis()
-    assert took < 1.0
     assert peak < 100 << 20
 
 
@@ -235,10 +233,12 @@ def test_a_sparse_terabyte_is_refused_at_once(tmp_path: Path) -> None:
     with open(path, "wb") as f:
         f.write(struct.pack("<Q", 1 << 39))
         f.truncate(1 << 40)
-    began = time.perf_counter()
+    tracemalloc.start()
     with pytest.raises(LimitError):
         open_checkpoint(path)
-    assert time.perf_counter() - began < 1.0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 def test_damaged_config_and_tokenizer_are_notices(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -86,6 +87,15 @@ def test_an_error_is_one_clean_sentence(tmp_path: Path, capsys: pytest.CaptureFi
     assert "\\x1b" in err
 
 
+def reads(pid: int, path: Path) -> bool:
+    """Whether a process has a file open; what it does about signals is settled long before."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(descriptor) == str(path):
+                return True
+    return False
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interruption_unwinds_and_says_so(signum: signal.Signals, tmp_path: Path) -> None:
     # A command that waits: reading a FIFO that nobody writes would be refused, so the process waits in a long hash.
@@ -95,7 +105,9 @@ def test_interruption_unwinds_and_says_so(signum: signal.Signals, tmp_path: Path
         f.write(len(header).to_bytes(8, "little") + header)
         f.truncate(8 + len(header) + 8_000_000_000)  # sparse: takes no room on the disk
     process = start("fingerprint", str(big), "-o", str(tmp_path / "out.mpkf"))
-    time.sleep(1.5)
+    while not reads(process.pid, big):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
     assert process.poll() is None, process.communicate()[1]
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
@@ -116,7 +128,7 @@ def test_a_reader_that_goes_away_is_not_success(tmp_path: Path) -> None:
         [sys.executable, "-m", "mpk_tui", "fingerprint", "--json", str(one)], stdout=write, stderr=subprocess.PIPE
     )
     os.close(write)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.INTERNAL
     assert b"Traceback" not in err
     assert b"Exception ignored" not in err

@@ -176,6 +176,7 @@ def _edited(change: object) -> bytes:
         (lambda v: v[1]["tensors"].pop(), MalformedError),
         (lambda v: v[1].__setitem__("root", bytes(32)), MalformedError),
         (lambda v: v[1]["features"][0].__setitem__("shape", [4, 256, 65]), MalformedError),
+        (lambda v: v[1]["features"][0].__setitem__("shape", [2**62] * 65), LimitError),
         (lambda v: v[1]["features"][0].__setitem__("dtype", "O"), MalformedError),
         (lambda v: v[1]["features"][0].pop("data"), MalformedError),
         (lambda v: v[1].__setitem__("metadata", [["f", [["k"]]]]), MalformedError),

@@ -286,7 +286,7 @@ def real(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = folder / "agent"
     running = subprocess.Popen([program, "-D", "-a", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
+        for _ in range(2400):
             if path.exists():
                 break
             time.sleep(0.05)

@@ -52,7 +52,7 @@ class RawTerminal:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -74,7 +74,7 @@ class RawTerminal:
         """Type."""
         os.write(self._master, text.encode())
 
-    def until(self, *texts: str, seconds: float = 20) -> int:
+    def until(self, *texts: str, seconds: float = 120) -> int:
         """Wait until all texts were sent since the last such wait; returns how many bytes had been sent before."""
         begun = getattr(self, "_seen", 0)
         end = time.monotonic() + seconds
@@ -92,7 +92,7 @@ class RawTerminal:
     def end(self) -> int:
         """Wait for the process to end by itself."""
         self.read(0.2)
-        code = self.process.wait(20)
+        code = self.process.wait(120)
         self.read(0.1)
         return code
 

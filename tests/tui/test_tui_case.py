@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 from tiny_models import checkpoint, weights
-from tui_driver import SMALL, WIDE, drive, keys, paste, picture, settled, until
+from tui_driver import LONG, SMALL, WIDE, drive, keys, paste, picture, settled, until
 
 from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.tui.app import Workbench
@@ -49,7 +49,7 @@ def acts(case: Path) -> list[str]:
         return [e.act for e in c.entries]
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WIDE, marks=LONG)])
 def test_a_whole_case_by_keys(tmp_path: Path, models: tuple[Path, Path], size: tuple[int, int]) -> None:
     base, copy = models
     folder = tmp_path / "case"

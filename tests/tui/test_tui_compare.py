@@ -10,7 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from tiny_models import checkpoint, weights
-from tui_driver import NARROW, SMALL, WIDE, drive, keys, paste, picture, until
+from tui_driver import LONG, NARROW, SMALL, WIDE, drive, keys, paste, picture, until
 
 from mpk_tui.case import actions, artifacts, create_case, open_case
 from mpk_tui.fingerprint.hashing import TensorHash
@@ -53,7 +53,7 @@ async def opened(app: Workbench, pilot: Pilot[Any], *, tensors: bool = True) -> 
         await until(pilot, lambda: any(v.id == "tensors" and "All tensors" in v.says for v in view(app).views))
 
 
-@pytest.mark.parametrize("size", [SMALL, NARROW, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(NARROW, marks=LONG), WIDE])
 def test_every_view_is_reached_and_keeps_to_the_window(case: Path, size: tuple[int, int]) -> None:
     app = Workbench(case)
 

@@ -97,7 +97,7 @@ def painted(app: Workbench) -> Iterator[Segment]:
         yield from strip
 
 
-LIKE_OTHERS = ("ascii_", "figure_change", "figure_singular", "figure_rho", "compare_", "case_", "home_")
+LIKE_OTHERS = ("ascii_", "scan_", "figure_change", "figure_singular", "figure_rho", "compare_", "case_", "home_")
 """Scenes whose colours are those of another scene."""
 
 

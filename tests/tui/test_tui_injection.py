@@ -56,7 +56,7 @@ class Watch:
             assert found is None, (self.app.screen, key, drawn[max(0, found.start() - 80) : found.end() + 80])
             assert len(strips) == self.app.size.height
             drawn.encode("utf-8")
-            shown = picture(self.app) if drawn != self._drawn else ""
+            shown = picture(self.app, strips) if drawn != self._drawn else ""
             assert STEERING.search(shown) is None
             self._drawn = drawn
             self.seen += shown

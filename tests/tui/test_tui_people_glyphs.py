@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.pilot import Pilot
-from tui_driver import NARROW, SMALL, WIDE, drive, keys, picture
+from tui_driver import LONG, NARROW, SMALL, WIDE, drive, keys, picture
 
 from mpk_tui.case import actions, artifacts, create_case
 from mpk_tui.tui import glyphs
@@ -127,7 +127,7 @@ WALK: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [SMALL, NARROW, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(NARROW, marks=LONG), pytest.param(WIDE, marks=LONG)])
 def test_no_screen_leaves_ascii(case: Path, size: tuple[int, int]) -> None:
     app = Workbench(case, looks=Looks(charset=glyphs.ASCII))
     left = {}

@@ -85,16 +85,16 @@ F8, SAVE, QUIT = "\x1b[19~", "\x13", "\x11"
 )  # fmt: skip
 def test_nothing_of_a_secret_is_sent(breaks: str, press: str, kind: str, tmp_path: Path) -> None:
     with RawTerminal(["tui"], tmp_path, with_startup(tmp_path, ASKS + breaks)) as terminal:
-        terminal.until("New case", seconds=60)
+        terminal.until("New case")
         terminal.keys("n")
-        terminal.until("Passphrase", seconds=60)
+        terminal.until("Passphrase")
         terminal.keys(SECRET)
         terminal.read(0.5)
         terminal.keys(press)
         if kind:
             assert terminal.end() == 40
         else:  # a thread's fault becomes a sentence, and the session goes on
-            terminal.until("internal fault (ValueError)", seconds=60)
+            terminal.until("internal fault (ValueError)")
             terminal.keys(QUIT)
             assert terminal.end() == 0
         sent = terminal.sent

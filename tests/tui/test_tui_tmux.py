@@ -48,7 +48,7 @@ class Terminal:
         """Whether the alternate screen and the mouse are on."""
         return self.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag}").strip()
 
-    def shows(self, *texts: str, seconds: float = 20) -> str:
+    def shows(self, *texts: str, seconds: float = 120) -> str:
         """Wait until all texts stand in the window."""
         wait(lambda: all(t in self.picture() for t in texts), seconds, lambda: f"{texts} not in\n{self.picture()}")
         return self.picture()
@@ -90,7 +90,7 @@ def test_kill_and_hang_up_lose_nothing(tmp_path: Path, terminal: Terminal) -> No
     terminal.keys("r")
     terminal.shows("Reason, typing")
     terminal.text("hashes differ")
-    wait(lambda: (case / "drafts.json").exists() and "hashes differ" in (case / "drafts.json").read_text(), 5)
+    wait(lambda: (case / "drafts.json").exists() and "hashes differ" in (case / "drafts.json").read_text(), 120)
     os.kill(pid(), signal.SIGKILL)
     terminal.shows("ended with 137")
 
@@ -135,6 +135,6 @@ def test_a_dead_terminal_ends_the_process(tmp_path: Path, terminal: Terminal) ->
             return True
         return Path(f"/proc/{process}/stat").exists() and ") Z " in Path(f"/proc/{process}/stat").read_text()
 
-    wait(gone, 10)
+    wait(gone, 120)
     with open_case(case) as c:
         assert not c.read_only

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from tui_driver import SMALL, WIDE, drive, keys, picture, until
+from tui_driver import LONG, SMALL, WIDE, drive, keys, picture, until
 
 from mpk_tui.bundle.trust import single_key
 from mpk_tui.bundle.verify import verify
@@ -232,7 +232,7 @@ def test_the_bundle_stays_open_while_another_screen_is_shown(bench: Path) -> Non
     script(run)
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WIDE, marks=LONG)])
 def test_what_a_stranger_says_is_shown_only_on_request_and_under_a_banner(bench: Path, size: tuple[int, int]) -> None:
     said = ("case-1", "linked", "suspect")
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from textual import events
 from textual.app import App
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 SMALL, NARROW, WIDE = (80, 24), (100, 30), (150, 45)
 LONG = pytest.mark.skipif("MPK_LONG_TESTS" not in os.environ, reason="half a minute; MPK_LONG_TESTS=1 runs it")
 """A tour that another test takes in a smaller form: run by hand before a release."""
 
 
-def picture(app: App[Any]) -> str:
-    """What stands on the screen, after the app's own line filters, one line a row."""
+def picture(app: App[Any], strips: Sequence[Strip] | None = None) -> str:
+    """What stands on the screen, after the app's own line filters, one line a row.
+
+    Args:
+        app: The application.
+        strips: What its widgets drew, where that is at hand.
+    """
     width, height = app.size
     console = app.console
     console.size = (width, height)
     lines = []
-    for strip in app.screen._compositor.render_strips():
+    for strip in app.screen._compositor.render_strips() if strips is None else strips:
         for line_filter in app.get_line_filters():
             strip = strip.apply_filter(line_filter, app.screen.background_colors[0])
         lines.append("".join(segment.text for segment in strip).rstrip())
@@ -37,11 +43,13 @@ def drive(app: App[Any], script: Callable[[Pilot[Any]], Awaitable[None]], size: 
         async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()
             await script(pilot)
+            if not app._exit:
+                picture(app)  # the last frame, too, can be drawn
 
     asyncio.run(go())
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait for something that a thread brings about."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause(0.02)
