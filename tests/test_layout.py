@@ -20,11 +20,14 @@ ALLOWED |= {name: GROUND | set(LINE[: n + 1]) for n, name in enumerate(LINE)}
 # Keys hang on bundle: they may use what it may; what stands to the right of it may use both.
 ALLOWED["keys"] = ALLOWED["bundle"] | {"keys"}
 ALLOWED["report"] |= {"keys"}
+# The family graph knows names, findings and documents as text; whoever draws it needs no number behind them.
+ALLOWED["family"] = GROUND | {"family"}
+ALLOWED["report"] |= {"family"}
 # What another tool would say is computed from checkpoints alone; no finding of ours reads it.
 ALLOWED["kit"] = ALLOWED["fingerprint"] | {"kit"}
 # Reference fingerprints hang on fingerprint and lineage, their signed packs on bundle and keys; a case knows nothing of
 # where they are kept.
-ALLOWED["library"] = ALLOWED["keys"] | {"kit", "library"}
+ALLOWED["library"] = ALLOWED["keys"] | {"family", "kit", "library"}
 # Other people's signatures are read with our hashing and nothing of our own bundle; a case never reads them by itself.
 ALLOWED["modelsig"] = GROUND | {"checkpoint", "fingerprint", "modelsig"}
 ALLOWED["report"] |= {"modelsig"}

@@ -9,11 +9,13 @@ the Kit has no answer for.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.cli.output import emit, emit_json, progress_bar
 from mpk_tui.errors import ExitCode
+from mpk_tui.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +61,17 @@ def show(r: dict[str, Any]) -> None:
     emit(f"identity {_number(scores['identity'])}   tokenizer {_number(scores['tokenizer'])}   "
          f"pipeline {_number(scores['pipeline'])}")  # fmt: skip
     emit(f'The Kit says: "{r["verdict"]["quote"]}"')
-    emit(r["sentence"], fold=True)
+    _paragraph(r["sentence"])
     for text in r["notices"]:
-        emit(f"note: {text}", fold=True)
+        _paragraph(f"note: {text}")
     emit()
-    emit(r["context"], fold=True)
+    _paragraph(r["context"])
+
+
+def _paragraph(text: str) -> None:
+    """Print sentences for 80 columns, no word broken."""
+    for line in textwrap.wrap(clean(text, 4000), 79, break_on_hyphens=False):
+        emit(line)
 
 
 def _number(value: float | None) -> str:

@@ -252,10 +252,11 @@ def _table(r: dict[str, Any]) -> Iterator[str]:
 
 
 def _counts(r: dict[str, Any]) -> Iterator[str]:
-    s, n = r["screened"], r["comparisons"]
+    s, n, revoked = r["screened"], r["comparisons"], r["library"]["revoked"]
+    over = f"; {revoked:,} passed over, for {'it is' if revoked == 1 else 'they are'} revoked" if revoked else ""
     yield from _wrapped(
         f"{n:,} {'entry' if n == 1 else 'entries'} (p is multiplied by that), {s['entries']:,} through a sketch, "
-        f"{s['worth']:,} of them worth a comparison; {r['compared']:,} compared in full",
+        f"{s['worth']:,} of them worth a comparison; {r['compared']:,} compared in full{over}",
         "looked at  ",
     )
 

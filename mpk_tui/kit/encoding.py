@@ -25,7 +25,7 @@ _LONGEST_PATTERN = 4096
 _WORD = 24
 """Characters of a text that a file's pattern is tried on: even the worst pattern ends in time."""
 _GROWN = 4096
-"""Characters that a normalizer may make of a word."""
+"""Characters that a normalizer or pre-tokenizer may make of a word."""
 Ranks = dict[tuple[str, str], int]
 
 
@@ -137,6 +137,9 @@ def _words(text: str, backend: Backend) -> list[str]:
     words = [text] if text else []
     for step in steps.flat("pre_tokenizer", backend.pre_tokenizer):
         words = [w for n, word in enumerate(words) for w in _cut(word, step, first=n == 0) if w]
+        grown = sum(map(len, words))
+        if grown > _GROWN:  # every byte-level step spells what the one before it wrote once more
+            raise UnsupportedError(f"a pre-tokenizer makes {grown} characters of a word; such ones are not followed")
     return words
 
 

@@ -224,6 +224,12 @@ def _alone(folder: Path) -> Iterator[None]:
     """Nobody else imports into this folder meanwhile."""
     import fcntl
 
+    for one in (folder, folder / "deep", *sorted((folder / "deep").glob("??"))):
+        if one.is_symlink():  # a stranger's library must not have files of another one written or deleted
+            raise MalformedError(
+                "is a link; nothing is written or deleted through it", where=str(one),
+                hint="Put the folder itself in its place; the library as a whole may lie behind a link",
+            )  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)

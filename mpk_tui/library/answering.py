@@ -72,6 +72,10 @@ def limits(r: Mapping[str, Any]) -> list[str]:
             f"{_many(screened['blind'], 'entry has', 'entries have')} no units or embeddings that could be laid "
             "beside those of the model (another width, another form): of them only equal bytes were looked for."
         )
+    if r["query"]["family"] == "adapter":
+        out.append(
+            "An adapter alone is no model: give the model that it goes on (--base), and the two are looked up together."
+        )
     if not r["relatives"]:
         out.append(
             "No relative in this library is not the same as none: a model of which the library holds no relative looks "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mpk_tui.family.building import around, family
+from mpk_tui.family.graph import REFERENCE, Family, Model, Stated
 from mpk_tui.library.entry import Entry
 from mpk_tui.library.reading import Reader
-from mpk_tui.lineage.family import around, family
-from mpk_tui.lineage.family_graph import REFERENCE, Family, Model, Stated
 
 
 def family_of_library(library: Reader, *, text: str = "", revoked: bool = False) -> Family:

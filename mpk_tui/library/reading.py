@@ -114,14 +114,20 @@ class Reader:
         )  # fmt: skip
 
     def named(self, name: str) -> list[Entry]:
-        """All entries that `entry` could mean."""
+        """All entries that `entry` could mean.
+
+        A whole digest means what has it, and a part of one what begins so as well as what is called so: nobody who
+        names an entry like another's fingerprint stands in its place.
+        """
         ids = [r[0] for r in self._rows("SELECT DISTINCT entry FROM names WHERE folded = ?", rows.lookup(name))]
         digits = name.strip().lower()
-        if not ids and _LEAST_HEX <= len(digits) <= 64 and not set(digits) - set("0123456789abcdef"):
+        if _LEAST_HEX <= len(digits) <= 64 and not set(digits) - set("0123456789abcdef"):
             low = bytes.fromhex(digits.ljust(64, "0"))
             high = bytes.fromhex(digits.ljust(64, "f"))
+            found = []
             for column in ("fingerprint", "root"):
-                ids += [r[0] for r in self._rows(f"SELECT id FROM entries WHERE {column} BETWEEN ? AND ?", low, high)]
+                found += [r[0] for r in self._rows(f"SELECT id FROM entries WHERE {column} BETWEEN ? AND ?", low, high)]
+            ids = found if found and len(digits) == 64 else [*ids, *found]
         return self._by_ids(ids)
 
     def by_id(self, id: int) -> Entry:

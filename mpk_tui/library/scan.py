@@ -7,11 +7,13 @@ the level by N, whether or not an entry was then compared in full.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mpk_tui import __version__
+from mpk_tui.errors import UsageError
 from mpk_tui.fingerprint.record import Fingerprint
 from mpk_tui.library import answering, near
 from mpk_tui.library.answering import whence
@@ -101,6 +103,7 @@ def scan(
                 report, cancel,
             )
         )  # fmt: skip
+        exact, odd = _counted_again(exact, judged)
         best = ranked(side, judged)
         between = compared_pairs(catalogue, best[: max(0, pairs)], max(1, n), report, cancel)
         left = {e.id: e for e in _by_ids(catalogue, near.best_of(chosen.left_out))}
@@ -143,7 +146,7 @@ def scan(
             {"entry": {"id": e.id, "name": e.name}, "parents": [p.as_record() for p in e.facts.parents]}
             for e in shown if e.facts.parents
         ],
-        "notices": [spelled(text) for text in (*side.fingerprint.notices, *failed, *gone, *_forged(side, best))],
+        "notices": [spelled(text) for text in (*side.fingerprint.notices, *failed, *gone, *odd, *_forged(side, best))],
     }  # fmt: skip
     return {**found, "answer": answering.answer(found), "limits": answering.limits(found)}
 
@@ -180,7 +183,23 @@ def _place(
 
 
 def _by_ids(catalogue: Catalogue, ids: Sequence[int]) -> list[Entry]:
-    return [catalogue.by_id(i) for i in dict.fromkeys(ids)]
+    """Entries of these numbers; rows of a damaged or a stranger's library may name numbers that are nobody's."""
+    found = []
+    for i in dict.fromkeys(ids):
+        with contextlib.suppress(UsageError):
+            found.append(catalogue.by_id(i))
+    return found
+
+
+def _counted_again(exact: Exact, judged: Sequence[Judged]) -> tuple[Exact, list[str]]:
+    """Equal tensors by the fingerprints that were read, where rows of the catalogue say otherwise."""
+    wrong = [j for j in judged if len(j.equal) != exact.tensors.get(j.entry.id, 0)]
+    tensors = {**exact.tensors, **{j.entry.id: len(j.equal) for j in wrong}}
+    return replace(exact, tensors={i: n for i, n in tensors.items() if n}), [
+        f"the catalogue says that {j.entry.name} has {exact.tensors.get(j.entry.id, 0)} tensors of the model, its "
+        f"fingerprint {len(j.equal)}: mpk-tui library check tells what else does not fit"
+        for j in wrong
+    ]
 
 
 def _revoked(catalogue: Catalogue, side: Side) -> list[str]:

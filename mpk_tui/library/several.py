@@ -146,6 +146,7 @@ def _told(part: Part) -> str:
     return " and ".join(said)
 
 
+@np.errstate(all="ignore")  # a stranger's sketches may hold infinities; what comes of them is left out
 def _by_mixture(query: Side, best: Sequence[Judged]) -> dict[str, Any] | None:
     whole = [j for j in best if j.finding.name in (findings.TRAINED_ANCESTOR, findings.COMPONENT, findings.UNRESOLVED)]
     mine = sketches_of(query)

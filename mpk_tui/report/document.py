@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mpk_tui.lineage.family_graph import Family
+from mpk_tui.family.graph import Family
 from mpk_tui.report.figure import Figure
 
 SCHEMA = "mpk-tui/report/1"

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mpk_tui.lineage.family_graph import as_record as family_record
+from mpk_tui.family.graph import as_record as family_record
 from mpk_tui.report.document import (
     SCHEMA,
     Block,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from mpk_tui.bundle.left_open import WHICH, direction
 from mpk_tui.bundle.outcome import PairReport
-from mpk_tui.lineage.family import family
-from mpk_tui.lineage.family_graph import NOTHING, PART, QUERY, REFERENCE, SAYS, Family, Found, Model
+from mpk_tui.family.building import family
+from mpk_tui.family.graph import NOTHING, PART, QUERY, REFERENCE, SAYS, Family, Found, Model
 from mpk_tui.report.content.view import View, cut
 from mpk_tui.report.document import Block, Graph, Items, Para, Run, Section, Standing, Text
 from mpk_tui.report.untrusted import Loose, joined, say

@@ -7,7 +7,7 @@ is read, and an ampersand, so that no entity is (Graphviz, "The DOT Language" an
 
 from __future__ import annotations
 
-from mpk_tui.lineage.family_graph import NAMED, QUERY, Edge, Family, Node
+from mpk_tui.family.graph import NAMED, QUERY, Edge, Family, Node
 from mpk_tui.report.family_text import MEANS
 from mpk_tui.report.untrusted import shown
 

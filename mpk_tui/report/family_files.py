@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.errors import StorageError, UsageError
+from mpk_tui.family.building import family_of_scan
+from mpk_tui.family.graph import Family, as_record
 from mpk_tui.files import write_file
-from mpk_tui.lineage.family import family_of_scan
-from mpk_tui.lineage.family_graph import Family, as_record
 from mpk_tui.report import family_dot, family_svg, family_text
 from mpk_tui.report.shapes import BOOL, NUM, STR, Schema, choice, listing, maybe, record
 

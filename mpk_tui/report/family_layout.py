@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from mpk_tui.lineage.family_graph import QUERY, Edge, Family
+from mpk_tui.family.graph import QUERY, Edge, Family
 
 MOST_NODES = 60
 MOST_EDGES = 200

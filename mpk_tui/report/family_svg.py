@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-from mpk_tui.lineage.family_graph import NAMED, QUERY, Edge, Family, Node
+from mpk_tui.family.graph import NAMED, QUERY, Edge, Family, Node
 from mpk_tui.report.family_layout import BOX, LABEL, Placed, layout
 from mpk_tui.report.family_text import MEANS, cut
 from mpk_tui.report.lines import wrap

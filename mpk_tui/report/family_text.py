@@ -6,7 +6,7 @@ line ends.  In ASCII every other character of a name is spelled out.
 
 from __future__ import annotations
 
-from mpk_tui.lineage.family_graph import Edge, Family, Node
+from mpk_tui.family.graph import Edge, Family, Node
 from mpk_tui.report.family_tree import Twig, trees
 from mpk_tui.report.lines import columns, simple, wrap
 from mpk_tui.report.untrusted import shown

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from mpk_tui.lineage.family_graph import CLAIMED, CONTEXT, QUERY, Edge, Family
+from mpk_tui.family.graph import CLAIMED, CONTEXT, QUERY, Edge, Family
 
 DEEPEST = 8
 """Levels below a root; what would stand deeper begins a tree of its own, and its line is a cross edge."""

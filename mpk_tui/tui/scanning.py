@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mpk_tui.errors import UsageError
+from mpk_tui.family.building import family_of_scan
+from mpk_tui.family.graph import EQUAL, SAYS, correlation
 from mpk_tui.files import write_file
-from mpk_tui.lineage.family import family_of_scan
-from mpk_tui.lineage.family_graph import EQUAL, SAYS, correlation
 from mpk_tui.report import family_files, family_text
 from mpk_tui.report.untrusted import Loose, chance
 from mpk_tui.report.wording import WORDS
@@ -141,6 +141,8 @@ def _page(row: Loose, entry: Loose, record: Mapping[str, Any]) -> list[str]:
     finding = row.text("finding")
     words = WORDS.get(finding)
     out = [row.text("sentence")]
+    if "A in B" in out[0]:
+        out.append(f"(A is {Loose(record).inner('query').text('label') or 'the model'}, B the entry.)")
     if words is not None:
         out += ["", f"{words.title}: {words.meaning}", "It does not mean:", *(f"  - {t}" for t in words.not_meant)]
         out.append(f"Under the constitution it {words.weighs}")

@@ -84,7 +84,7 @@ def test_large_models_are_read_as_the_kit_reads_them(way: str, models: Path, mon
 def test_the_gate_is_named_and_the_weights_beside_it(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pair = [str(models / "llama"), str(models / "llama-tuned")]
     assert main(["kit", *pair]) == 0
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     assert 'The Kit says: "Confirmed Match"' in printed
     assert "Its metadata gate decided without weights" in printed
     assert "Its weights alone score 0.9806" in printed
@@ -190,6 +190,11 @@ BAD: dict[str, tuple[Any, type[MpkError], str]] = {
     "a strange step": (lambda f: _tokenizer(f, lambda v: v.update(normalizer={"type": "Quux"})), UnsupportedError, "is not read"),
     "a normalizer that explodes": (
         lambda f: _tokenizer(f, lambda v: v.update(normalizer={"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": c}, "content": c * 9} for c in "0000000"]})),
+        UnsupportedError, "characters of a word"
+    ),
+    "a pre-tokenizer that explodes": (
+        lambda f: _tokenizer(f, lambda v: v.update(pre_tokenizer={"type": "Sequence", "pretokenizers": [
+            {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}] * 60})),
         UnsupportedError, "characters of a word"
     ),
     "a step without its field": (lambda f: _tokenizer(f, lambda v: v.update(pre_tokenizer={"type": "Split"})), MalformedError, "without pattern"),

@@ -150,6 +150,19 @@ def test_links_are_not_followed(database: Path, tmp_path: Path) -> None:
         taken(database, tmp_path / "library")
 
 
+@pytest.mark.parametrize("at", ["kit", "kit/deep", "kit/deep/ab"])
+def test_nothing_is_written_or_deleted_behind_a_link(database: Path, tmp_path: Path, at: str) -> None:
+    victim = tmp_path / "other" / ("ab" if at == "kit/deep" else "deep/ab" if at == "kit" else "") / f"{'ab' * 32}.mpkd"
+    victim.parent.mkdir(parents=True)
+    victim.write_bytes(b"x")
+    link = tmp_path / "library" / at
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "other")
+    with pytest.raises(MalformedError, match="is a link"):
+        taken(database, tmp_path / "library")
+    assert [p for p in (tmp_path / "other").rglob("*") if p.is_file()] == [victim]
+
+
 def broken_wheels(site: Path, out: Path) -> dict[str, bytes]:
     whole = packed(site, out).read_bytes()
     member = (INSIDE + SHARD).encode()

@@ -75,6 +75,15 @@ def test_found_by_name_alias_and_the_beginning_of_digests(library: Catalogue) ->
         library.by_id(99)
 
 
+def test_nobody_stands_in_for_another_by_its_digest(library: Catalogue) -> None:
+    one, two = made("one"), made("two")
+    digits = one.digest.hex()
+    library.add([(one, Facts("one")), (two, Facts(digits[:12], (digits, one.root.hex())))], who="me", at=1)
+    assert [library.entry(text).name for text in (digits, one.root.hex().upper(), digits[:16])] == ["one"] * 3
+    with pytest.raises(UsageError, match="is 2 entries"):
+        library.entry(digits[:12])
+
+
 def test_exact_digests_are_counted_once_and_small_files_tell_nothing(library: Catalogue) -> None:
     put(library, "one", "two", shared=2)
     put(library, "far")
@@ -154,6 +163,11 @@ def test_texts_are_kept_as_utf8_can_hold_them(library: Catalogue) -> None:
     deep = replace(made("x"), tensors=(TensorHash("t", "F32", (3,) * 65, 4, bytes(32)),))
     with pytest.raises(LimitError, match="dimensions"):
         library.add([(deep, Facts("deep"))], who="me", at=1)
+    for number in (-1, True):  # nor may an entry be kept that cannot be read again
+        (entry,) = library.add(
+            [(replace(made(f"n{number}"), config={"parameters": number}), Facts("n"))], who="me", at=1
+        )
+        assert entry.parameters == 24
     huge = replace(made("x"), tensors=(TensorHash("t", "F32", (2**60, 2**60), 4, bytes(32)),), config={"layers": 2**60})
     (entry,) = library.add([(huge, Facts("huge"))], who="me", at=1)
     assert (entry.parameters, entry.layers) == (2**120, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -418,3 +419,20 @@ def test_a_fingerprint_that_states_absurd_blocks_costs_nothing(
         r = checked(scan(catalogue, Side("query", models["near 1"], None)))
     assert r["relatives"] == []
     assert any("hostile 4 was not compared" in n for n in r["notices"])
+
+
+def test_rows_of_a_stranger_are_not_believed(tmp_path: Path, models: dict[str, Fingerprint]) -> None:
+    base = models["base"]
+    telling = max(base.tensors, key=lambda t: t.elements).sha256[:16]
+    with open_library(tmp_path / "l", write=True, create=True) as catalogue:
+        catalogue.add([(models["stranger 1"], Facts("said to share"))], who="t", at=1)
+    connection = sqlite3.connect(tmp_path / "l" / "catalogue.sqlite3")
+    weights = next(f.sha256 for f in base.files if f.path.endswith(".safetensors"))
+    connection.execute("INSERT INTO tensors VALUES (?, 1), (?, 999)", (telling, telling))
+    connection.execute("INSERT INTO files VALUES (?, 999, x'7a')", (weights,))
+    connection.commit()
+    connection.close()
+    with open_library(tmp_path / "l") as catalogue:
+        r = checked(scan(catalogue, Side("query", base, None)))
+    assert (r["relatives"], r["exact"]["tensors"], r["exact"]["files"]) == ([], [], [])
+    assert any("says that said to share has 1 tensors of the model, its fingerprint 0" in n for n in r["notices"])

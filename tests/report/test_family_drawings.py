@@ -15,7 +15,7 @@ from hostile import CORPUS, MARK
 
 from mpk_tui import canonical, hashtree
 from mpk_tui.errors import StorageError, UsageError
-from mpk_tui.lineage.family import Alike, Family, Found, Model, Stated, family
+from mpk_tui.family.building import Alike, Family, Found, Model, Stated, family
 from mpk_tui.report import document_json, family_dot, family_files, family_svg, family_text, html, plain
 from mpk_tui.report.document import Graph, texts
 from mpk_tui.report.family_layout import MOST_NODES, ROW, layout

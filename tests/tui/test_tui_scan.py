@@ -108,7 +108,7 @@ def test_a_path_is_scanned_by_a_form_and_faults_are_sentences(case: Path) -> Non
         path, library = (app.screen.query_one(f"#f-{name}") for name in ("path", "library"))
         for typed, folder, told in (
             ("", "", "Type the path of a model."), (str(case.parent / "none"), "", "There is nothing at this path."),
-            (str(case.parent / "suspect.mpkf"), str(case.parent / "none"), "There is no such library."),
+            (str(case.parent / "suspect.mpkf"), str(case.parent / "none"), "There is no such library"),
         ):  # fmt: skip
             path.value, library.value = typed, folder  # type: ignore[attr-defined]
             await keys(pilot, "ctrl+s")

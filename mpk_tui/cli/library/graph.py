@@ -31,9 +31,9 @@ def add(actions: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
+    from mpk_tui.family.graph import as_record
     from mpk_tui.library.catalogue import open_library
     from mpk_tui.library.family import family_of_library
-    from mpk_tui.lineage.family_graph import as_record
     from mpk_tui.report import family_files, family_text
 
     if args.ascii and args.format:

@@ -118,7 +118,8 @@ class Library(StepScreen):
             one.update(
                 plain(
                     f"{keys.name_of('library', 'take')} takes a checkpoint or a fingerprint file into the catalogue of "
-                    f"this folder; {keys.name_of('library', 'open')} names another folder.",
+                    f"this folder; {keys.name_of('library', 'open')} names another folder. A signed pack is taken in "
+                    "by mpk-tui library import.",
                     600,
                 )
             )

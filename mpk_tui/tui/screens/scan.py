@@ -226,7 +226,8 @@ class Scan(StepScreen):
             if not path.exists():
                 return "There is nothing at this path."
             if not library.is_dir():
-                return "There is no such library."
+                way, take = keys.way_to("library"), keys.name_of("library", "take")
+                return f"There is no such library. Under Library ({way}) {take} takes a first model in."
             how = Opening(said["model"], said["parts"] == "partial", isolate=True)
             self._begin(Asked(path, library, how=how), "", () if path.name.endswith(SUFFIX) else (path,))
             return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mpk_tui.lineage.family import Alike, Family, Found, Model, Stated, as_record, family, family_of_scan
+from mpk_tui.family.building import Alike, Family, Found, Model, Stated, as_record, family, family_of_scan
 from mpk_tui.lineage.findings import FINDINGS
 
 KINDS = ("", "a", "b", "c", "context", "denial", "A", "ab", " a")

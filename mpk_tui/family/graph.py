@@ -1,7 +1,7 @@
 """Records of a family graph: models, what lies between them, and what it is made from.  Pure, standard library.
 
 Texts of nodes and edges come from strangers (names, quotations) and stay as they are: whoever draws escapes them.
-What becomes an edge, and which edge has an arrow, is decided in `mpk_tui.lineage.family`.
+What becomes an edge, and which edge has an arrow, is decided in `mpk_tui.family.building`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mpk_tui.lineage.family_graph import (
+from mpk_tui.family.graph import (
     BASES,
     CLAIMED,
     CONTEXT,
