@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from mpk_tui.lineage.matching import Matching, log_order_p, longest_increasing, 
 from mpk_tui.lineage.results import LayerResult, UnitTest, combine, not_run
 from mpk_tui.lineage.rowtest import DRAWS, UNITS, RowTest, row_test
 from mpk_tui.lineage.sides import Side, Weights
+from mpk_tui.lineage.sketched_matching import MOST_UNITS, kept_width, sketch_matcher
 from mpk_tui.lineage.sources import FORMS, Source, blocks_of, shared_anchors, sources
 from mpk_tui.progress import CancelToken, Meter, Report
 
@@ -344,19 +345,44 @@ def _ordered(
     a: Side, b: Side, tests: list[UnitTest], pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken
 ) -> list[UnitTest]:
     """The other forms and, where feed-forward widths differ, the test on the order of matched units."""
-    if not (a.weights and b.weights) or _widths(a.weights) == _widths(b.weights):
-        return tests
-    return [*tests, _order(a.weights, b.weights, pairs, report, cancel)]
+    if a.weights and b.weights:
+        if _widths(a.weights) == _widths(b.weights):
+            return tests
+        matcher = matcher_of(a.weights, b.weights)
+        if isinstance(matcher, str):
+            return [*tests, not_run(ORDER, matcher)]
+        return [*tests, _order(matcher, "weights", {"at_most": UNITS}, pairs, report, cancel)]
+    return [*tests, *_order_by_sketches(a, b, pairs, report, cancel)]
+
+
+def _order_by_sketches(
+    a: Side, b: Side, pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken
+) -> list[UnitTest]:
+    """The same where a fingerprint stands for one side; nothing where it stands for both, or widths are equal."""
+    weights, other = a.weights or b.weights, b if a.weights else a
+    if weights is None or kept_width(other.fingerprint) in {0, *_widths(weights)}:
+        return []
+    matcher = sketch_matcher(weights, other)
+    if isinstance(matcher, str):
+        return [not_run(ORDER, matcher)]
+    mine = [(p.a, p.b) if a.weights else (p.b, p.a) for p in pairs]
+    # Two orders by one rule would agree, and a fingerprint does not show whether its model has one.
+    rule = next((found for block, _ in mine if (found := void.unit_order(weights, block))), "")
+    if rule:
+        return [not_run(ORDER, f"refused: units are ordered by {rule} on one side; of the other that cannot be told")]
+    matched = dict(zip(pairs, mine, strict=True))
+    params = {"at_most": MOST_UNITS, "of_fingerprint": kept_width(other.fingerprint), "looked_for_by": matcher.form}
+    return [_order(lambda pair: matcher(*matched[pair]), "fingerprints", params, pairs, report, cancel)]
 
 
 def _widths(w: Weights) -> set[int]:
     return {unit_width(w.reader, w.arch, block) for block in w.arch.blocks}
 
 
-def _order(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken) -> UnitTest:
-    matcher = matcher_of(a, b)
-    if isinstance(matcher, str):
-        return not_run(ORDER, matcher)
+def _order(
+    matcher: Callable[[BlockPair], Matching | None], source: str, params: dict[str, Any],
+    pairs: tuple[BlockPair, ...], report: Report, cancel: CancelToken,
+) -> UnitTest:  # fmt: skip
     meter = Meter(report, ORDER, len(pairs), "blocks")
     results = []
     for pair in pairs:
@@ -371,12 +397,10 @@ def _order(a: Weights, b: Weights, pairs: tuple[BlockPair, ...], report: Report,
         z = (k - 2 * math.sqrt(n)) / max(1.0, n ** (1 / 6)) if n else 0.0
         rho = max(0.0, k / n - 2 / math.sqrt(n)) if n else 0.0
         results.append(_result(pair, RowTest(z, rho, log_order_p(n, k), True, n)))
-    params: dict[str, Any] = {
-        "units": max(r.test.units for r in results),
-        "at_most": UNITS,
-        "candidates": max(p.candidates for p in pairs),
-    }
-    return UnitTest(ORDER, tuple(results), combine(results), "", "weights", params)
+    params = {
+        "units": max(r.test.units for r in results), "candidates": max(p.candidates for p in pairs), **params,
+    }  # fmt: skip
+    return UnitTest(ORDER, tuple(results), combine(results), "", source, params)
 
 
 class Matcher:
