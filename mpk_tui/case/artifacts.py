@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,17 @@ def measure_fingerprint(
 def opening_of(artifact: Artifact, *, isolate: bool = False) -> Opening:
     """How an artifact's path is opened, as was said when it was taken in."""
     return Opening(artifact.model, artifact.partial, Path(artifact.base) if artifact.base else None, isolate)
+
+
+def side_label(artifact: Artifact) -> str:
+    """What a comparison calls an artifact: its label where its file is named by a digest alone, as a library's are.
+
+    Empty otherwise: then the name of the file or folder, which anybody can look up, stands in the record.
+    """
+    return artifact.label if _BY_DIGEST.fullmatch(Path(artifact.path).name) else ""
+
+
+_BY_DIGEST = re.compile(r"[0-9a-f]{64}\.mpkf")
 
 
 def stored_fingerprint(case: Case, id: str) -> Fingerprint:

@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mpk_tui import canonical, hashtree
-from mpk_tui.case.artifacts import find_artifact, opening_of
+from mpk_tui.case.artifacts import find_artifact, opening_of, side_label
 from mpk_tui.case.journal import Entry
 from mpk_tui.case.store import COMPARISONS, Case
 from mpk_tui.errors import UsageError
@@ -41,7 +41,8 @@ def measure_comparison(
     _, a, b = split_pair(case, pair)
     left, right = find_artifact(case, a), find_artifact(case, b)
     ways = opening_of(left, isolate=isolate), opening_of(right, isolate=isolate)
-    return compare(Path(left.path), Path(right.path), report, cancel, how=ways)
+    named = side_label(left), side_label(right)
+    return compare(Path(left.path), Path(right.path), report, cancel, how=ways, labels=named)
 
 
 def record_comparison(case: Case, pair: str, record: dict[str, Any], *, data: bytes = b"") -> Entry:

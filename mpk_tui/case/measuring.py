@@ -15,7 +15,7 @@ import msgpack
 
 from mpk_tui import canonical
 from mpk_tui.apart import run_apart
-from mpk_tui.case.artifacts import find_artifact, opening_of
+from mpk_tui.case.artifacts import find_artifact, opening_of, side_label
 from mpk_tui.case.comparing import split_pair
 from mpk_tui.case.resuming import Measured, Plan, measure_resumable
 from mpk_tui.case.state import Artifact
@@ -91,18 +91,22 @@ def compare_task(request: bytes, report: Report, cancel: CancelToken) -> bytes:
 
     left, right = (_artifact(a) for a in canonical.decode(request))
     ways = opening_of(left, isolate=True), opening_of(right, isolate=True)
-    return canonical.encode(compare(Path(left.path), Path(right.path), report, cancel, how=ways))
+    named = side_label(left), side_label(right)
+    return canonical.encode(compare(Path(left.path), Path(right.path), report, cancel, how=ways, labels=named))
 
 
 def _plain(artifact: Artifact) -> list[Any]:
-    """Where an artifact lies and how it is opened."""
-    return [artifact.id, os.fsencode(artifact.path), os.fsencode(artifact.base), artifact.model, artifact.partial]
+    """Where an artifact lies, how it is opened and what it is called."""
+    return [
+        artifact.id, os.fsencode(artifact.path), os.fsencode(artifact.base), artifact.model, artifact.partial,
+        artifact.label,
+    ]  # fmt: skip
 
 
 def _artifact(plain: list[Any]) -> Artifact:
-    id, path, base, model, partial = plain
-    where = os.fsdecode(path)
-    return Artifact(id=id, role="", label="", path=where, note="", model=model, partial=partial, base=os.fsdecode(base))
+    id, path, base, model, partial, label = plain
+    where, onto = os.fsdecode(path), os.fsdecode(base)
+    return Artifact(id=id, role="", label=label, path=where, note="", model=model, partial=partial, base=onto)
 
 
 def _read(data: bytes) -> Any:

@@ -9,12 +9,13 @@ the Kit has no answer for.
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from mpk_tui.cli.output import emit, emit_json, progress_bar
-from mpk_tui.errors import ExitCode
+from mpk_tui.errors import ExitCode, StorageError
 from mpk_tui.text import clean
 
 
@@ -29,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from mpk_tui.kit.compare import compare
 
+    for path in (args.a, args.b):
+        if not os.path.lexists(path):
+            raise StorageError("there is no such file or folder", where=str(path), hint="Name a checkpoint folder")
     record = compare(args.a, args.b, progress_bar())
     if args.json:
         emit_json(record)

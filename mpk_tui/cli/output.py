@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from typing import Any, TextIO
 
 from mpk_tui.progress import Progress, Report, silent
@@ -36,9 +37,22 @@ def _folded(line: str, stream: TextIO) -> str:
 
 
 def narrate(line: str) -> None:
-    """Tell the person something on stderr, escaped."""
-    sys.stderr.write(clean(line, 4000) + "\n")
+    """Tell the person something on stderr, escaped; a terminal gets it broken between words, never within a path."""
+    sys.stderr.write(_by_words(clean(line, 4000), sys.stderr) + "\n")
     sys.stderr.flush()
+
+
+def _by_words(line: str, stream: TextIO) -> str:
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns - 1
+    except (OSError, ValueError):
+        return line
+    if width < 20 or len(line) <= width:
+        return line
+    # Indented, so that no part of a stranger's sentence begins a line as ours do.
+    return textwrap.fill(
+        line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False, expand_tabs=False
+    )
 
 
 def narrate_over(line: str) -> None:

@@ -7,6 +7,7 @@ that contradict each other about the order, two of them or many in a ring, are t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,6 +54,8 @@ __all__ = [
     "family_of_scan",
 ]
 _NAME = 60
+_HEX = 8
+"""Hex digits of a digest that tell models of one name apart."""
 
 
 def family(
@@ -76,7 +79,9 @@ def family(
     """
     at_hand = {m.id: m for m in reversed(list(models))}
     at_hand = dict(reversed(at_hand.items()))
-    nodes = {m.id: Node(m.id, m.label, m.kind, m.facts) for m in at_hand.values()}
+    names = Counter(m.label for m in at_hand.values() if m.kind != QUERY)
+    shared = {name for name, n in names.items() if n > 1}
+    nodes = {m.id: Node(m.id, _told_apart(m, shared), m.kind, m.facts) for m in at_hand.values()}
     said = list(notes)
     edges, pairs = _findings(found, nodes)
     edges += _statements(stated, at_hand, nodes, pairs, said)
@@ -86,6 +91,12 @@ def family(
         if x.a != x.b and {x.a, x.b} <= nodes.keys()
     ]
     return _grown(tuple(nodes.values()), edges, tuple(said))
+
+
+def _told_apart(m: Model, shared: Collection[str]) -> str:
+    """A model's label; where another one is called the same, with the beginning of its fingerprint."""
+    digest = m.fingerprint or m.root
+    return f"{m.label} {clean(digest[:_HEX], _HEX)}" if m.kind != QUERY and m.label in shared and digest else m.label
 
 
 def around(graph: Family, ids: Collection[str]) -> Family:
@@ -168,13 +179,17 @@ def _statements(
     sayings = sorted((s for s in stated if s.of in models), key=lambda s: (order[s.of], repr(s)))
     groups: dict[tuple[str, str], list[tuple[Stated, str]]] = {}
     known: dict[tuple[str, str, str], str] = {}
+    called = {m.label for m in models.values() if m.kind != QUERY}
     for s in sayings:
         meant, how = at_hand.meant(s)
         if not meant:
             key = (s.name, s.fingerprint, s.root)
             if key not in known:
                 known[key] = f"named:{len(known) + 1}"
+                digest = s.fingerprint or s.root
                 label = s.name or f"weights {(s.root or s.fingerprint)[:16]}"
+                label = f"{label} {clean(digest[:_HEX], _HEX)}" if digest and label in called else label
+                called.add(label)
                 nodes[known[key]] = Node(known[key], label, NAMED, ("named in a document only",))
             meant = known[key]
         if meant == s.of:
@@ -344,7 +359,10 @@ def _components(nodes: Iterable[str], edges: Iterable[Edge]) -> tuple[tuple[str,
 
 
 def _quoted(node: Node) -> str:
-    return f"“{clean(node.label, _NAME)}”"
+    name, half = node.label, _NAME // 2
+    if len(name) <= _NAME:
+        return f"“{clean(name, _NAME)}”"
+    return f"“{clean(name[:half], half)}…{clean(name[-half:], half)}”"  # its end tells models of one name apart
 
 
 def family_of_scan(record: Mapping[str, Any], *, context: bool = False) -> Family:

@@ -16,11 +16,12 @@ from mpk_tui.errors import UsageError
 from mpk_tui.fingerprint import record
 from mpk_tui.fingerprint.record import SUFFIX, Fingerprint
 from mpk_tui.library.catalogue import open_library
-from mpk_tui.library.entry import MOST_NAME, Entry, Facts, Parent, spelled
+from mpk_tui.library.entry import MOST_NAME, Entry, Facts, Parent, checked, spelled
 from mpk_tui.library.reading import Reader
 from mpk_tui.progress import CancelToken, Report, silent
 
 _WITH_MECHANISM = re.compile(r"(.*):(3\.[0-9]+)\Z", re.DOTALL)
+_OTHER_NUMBER = re.compile(r"(.+):([0-9]+\.[0-9]+)\Z", re.DOTALL)
 _ENDINGS = frozenset({SUFFIX, ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".npz"})
 
 
@@ -68,11 +69,12 @@ def location_of(path: Path) -> str:
     return "" if record.looks_like_fingerprint(path) else spelled(str(path.absolute()))
 
 
-def parent(library: Reader, text: str, *, kind: str = "", evidence: str = "", source: str = "") -> Parent:
+def parent(library: Reader | None, text: str, *, kind: str = "", evidence: str = "", source: str = "") -> Parent:
     """A parent as a person names it.
 
     Args:
-        library: Where it is looked up; a parent that is not there is kept by its name, or by its digest.
+        library: Where it is looked up; a parent that is not there is kept by its name, or by its digest.  None is a
+            library that is still to be made.
         text: ``NAME``, or the hex of a fingerprint or root or its beginning; ``:3.2`` behind it is a mechanism.
         kind: Kind of the evidence.
         evidence: What it says.
@@ -86,8 +88,8 @@ def parent(library: Reader, text: str, *, kind: str = "", evidence: str = "", so
     name = name.strip()
     if not name:
         raise UsageError("--parent needs a name or a digest")
-    found = library.named(name)
-    if len({e.root for e in found}) > 1:
+    found = library.named(name) if library is not None else []
+    if library is not None and len({e.root for e in found}) > 1:
         library.entry(name)  # says which
     if found:
         e = found[0]
@@ -95,6 +97,24 @@ def parent(library: Reader, text: str, *, kind: str = "", evidence: str = "", so
     if len(name) == 64 and not set(name.lower()) - set("0123456789abcdef"):
         return Parent("", bytes.fromhex(name), b"", mechanism, kind, evidence, source)
     return Parent(name, b"", b"", mechanism, kind, evidence, source)
+
+
+def not_found(text: str, made: Parent) -> list[str]:
+    """What a person should know of a parent as they named it and as it was taken, as sentences.
+
+    Args:
+        text: What they wrote.
+        made: What `parent` made of it.
+    """
+    if made.fingerprint or made.root:
+        return []
+    out = []
+    name, odd = made.name, _OTHER_NUMBER.match(made.name)
+    if odd is not None and not made.mechanism:
+        name = odd[1].strip()
+        out.append(f"--parent {text}: {odd[2]} is no mechanism of the constitution, which are 3.1 to 3.9")
+    kept = "kept as a name" if name == made.name else f"the whole, {made.name}, is kept as a name"
+    return [*out, f"--parent {text}: {name} is no entry of the library ({kept})"]
 
 
 def change_here(entry: Entry, facts: Facts) -> Facts:
@@ -146,7 +166,15 @@ def take_in(
     Raises:
         MpkError: It is there already, a text cannot be kept, the library cannot be written.
     """
+    checked(facts, where=facts.name)  # before a library is made for it
     with open_library(folder, write=True, create=True) as library:
+        there = library.known(fingerprint.digest)
+        wrong = library.mend(there, fingerprint, who=who, at=now()) if there is not None else ""
+        if there is not None and wrong:
+            raise UsageError(
+                f"is in the library already, as {there.name}; its file was {wrong} and is written again",
+                where=facts.name,
+            )  # fmt: skip
         named = tuple(
             parent(library, p["text"], **{k: p.get(k, "") for k in ("kind", "evidence", "source")}) for p in parents
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mpk_tui.library.entry import spelled
 from mpk_tui.library.judging import CLAIMS
 from mpk_tui.lineage import findings
 
@@ -16,16 +17,27 @@ FILL = (
 """How a library is filled."""
 
 
-def answer(r: Mapping[str, Any]) -> str:
-    """What was found, in one sentence.
+def answer(r: Mapping[str, Any], revoked: Sequence[str] = ()) -> str:
+    """What was found, in one sentence, and in another that it is a revoked entry, if it is one.
 
     Args:
         r: A scan record, all but its sentences.
+        revoked: Names of revoked entries that the model is byte for byte; why they were, the notices say.
     """
+    said = _found(r)
+    if not revoked:
+        return said
+    more = f" and of {len(revoked) - 1} more" if len(revoked) > 1 else ""
+    return f"{said} Its tensors or files are those of the revoked entry {spelled(revoked[0])}{more}."
+
+
+def _found(r: Mapping[str, Any]) -> str:
     n = r["library"]["entries"]
+    if not n and r["library"]["revoked"]:
+        return f"All entries of the library are revoked, so nothing was compared. {FILL}."
     if not n:
         return f"The library holds no entry, so nothing was looked up. {FILL}."
-    label, looked = r["query"]["label"], f"{_many(n, 'entry', 'entries')} looked at"
+    label, looked = _subject(r["query"]), f"{_many(n, 'entry', 'entries')} looked at"
     rows = r["relatives"]
     claimed = [row for row in rows if row["finding"] in CLAIMS]
     if claimed:
@@ -51,6 +63,14 @@ def answer(r: Mapping[str, Any]) -> str:
     return f"No relative of {label} was found ({looked})."
 
 
+def _subject(query: Mapping[str, Any]) -> str:
+    """What was looked up: of an adapter on a base, what stands in the base is no news of the adapter."""
+    if "base" not in query:
+        return str(query["label"])
+    named = f" ({query['base']})" if query["base"] else ""
+    return f"{query['label']} on the base that was given{named}"
+
+
 def limits(r: Mapping[str, Any]) -> list[str]:
     """What a scan does not say."""
     n, screened = r["library"]["entries"], r["screened"]
@@ -70,7 +90,14 @@ def limits(r: Mapping[str, Any]) -> list[str]:
     if screened["blind"]:
         out.append(
             f"{_many(screened['blind'], 'entry has', 'entries have')} no units or embeddings that could be laid "
-            "beside those of the model (another width, another form): of them only equal bytes were looked for."
+            "beside those of the model (another width, another form): there a comparison of fingerprints finds equal "
+            "bytes and nothing else, also where it was run in full."
+        )
+    if "base" in r["query"]:
+        named = f", {r['query']['base']}" if r["query"]["base"] else ""
+        out.append(
+            f"The adapter was looked up together with a base that the examiner chose{named}: what equals the base or "
+            "shares an ancestor with it follows from that choice, and says nothing of what the adapter was trained on."
         )
     if r["query"]["family"] == "adapter":
         out.append(

@@ -202,19 +202,56 @@ class Catalogue(Reader):
             return self.by_id(was.id)
 
     def take_in(
-        self, pack: Origin, *, who: str, at: int, note: str = "", manifest: bytes = b"", signatures: bytes = b""
+        self,
+        pack: Origin,
+        *,
+        who: str,
+        at: int,
+        note: str = "",
+        manifest: bytes = b"",
+        signatures: bytes = b"",
+        again: bool = False,
     ) -> None:
-        """Remember a pack that was taken in, with its signed manifest: who signed it can be asked at any time."""
+        """Remember a pack that was taken in, with its signed manifest: who signed it can be asked at any time.
+
+        With ``again`` the manifest is here already, and only the history is told.
+        """
         with self.changes():
             came = _came(pack)
-            rows.insert(
-                self._connection, "packs",
-                {"pack": came["pack"], "name": came["pack_name"], "version": came["pack_version"],
-                 "issuers": came["issuers"], "manifest": manifest, "signatures": signatures, "at": at,
-                 "who": _person(who)},
-            )  # fmt: skip
+            if not again:
+                rows.insert(
+                    self._connection, "packs",
+                    {"pack": came["pack"], "name": came["pack_name"], "version": came["pack_version"],
+                     "issuers": came["issuers"], "manifest": manifest, "signatures": signatures, "at": at,
+                     "who": _person(who)},
+                )  # fmt: skip
             name = f"{came['pack_name']} {pack.pack_version}"[: limits.MOST_NAME]
-            self._act(at, _person(who), "took in", 0, pack.pack, name, note)
+            self._act(at, _person(who), "took in again" if again else "took in", 0, pack.pack, name, note)
+
+    def mend(self, entry: Entry, fingerprint: Fingerprint, *, who: str, at: int) -> str:
+        """Write the file of an entry again where it is missing or altered, and the rows that follow from it.
+
+        Args:
+            entry: Which.
+            fingerprint: Its very fingerprint, from elsewhere; the digest says that it is.
+            who: Who does this.
+            at: Milliseconds since 1970, UTC.
+
+        Returns:
+            ``missing`` or ``altered``, what the file was; empty where it is whole, and nothing was done.
+        """
+        if fingerprint.digest != entry.fingerprint:
+            raise UsageError("is another fingerprint than the entry's", where=entry.name)
+        with self.changes():
+            was = self.by_id(entry.id)
+            wrong = stored.fault(self.folder, was.fingerprint)
+            if wrong:
+                stored.replace(self.folder, fingerprint)
+                self._underive(was)
+                self._measure(was, fingerprint)
+                self._act(at, _person(who), "mended", was.id, was.fingerprint, was.name,
+                          f"its file was {wrong} and is written again")  # fmt: skip
+            return wrong
 
     def derive_again(self, entry: Entry) -> None:
         """Make the rows of an entry that follow from its fingerprint file once more."""

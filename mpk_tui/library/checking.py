@@ -20,6 +20,10 @@ DATABASE, MISSING, ALTERED, ROWS, ORPHAN, STRAY, LEFT = (
     "database", "missing", "altered", "rows", "orphan", "stray", "left-over",
 )  # fmt: skip
 _AGAIN = "mpk-tui library check --repair makes them again"
+_ONCE_MORE = (
+    "mpk-tui library add with the same model or fingerprint file, or library import with the pack that it came with, "
+    "writes it again"
+)
 _FEW = 50
 """Entries whose rows are made again one by one; for more, all rows are."""
 _HARMLESS = frozenset({ORPHAN, STRAY, LEFT})
@@ -159,13 +163,11 @@ def _file(library: Reader, e: Entry) -> tuple[Fingerprint | None, Fault | None]:
         return library.fingerprint(e), None
     except MpkError as error:
         if not path.exists():
-            said = f"its fingerprint file {path.name} is missing; put it there from a copy of the library, or take the "
-            said += "entry out and add the model again"
-            return None, Fault(MISSING, e.name, said)
+            return None, Fault(MISSING, e.name, f"its fingerprint file {path.name} is missing; {_ONCE_MORE}")
         if isinstance(error, StorageError):
             return None, Fault(ALTERED, e.name, f"its fingerprint file {path.name} cannot be read: {error.what}")
-        said = f"its fingerprint file {path.name} is not what was added: {error.what}; put it there from a copy of the "
-        return None, Fault(ALTERED, e.name, f"{said}library, or take the entry out and add the model again")
+        said = f"its fingerprint file {path.name} is not what was added: {error.what}"
+        return None, Fault(ALTERED, e.name, f"{said}; {_ONCE_MORE}")
 
 
 def _differences(e: Entry, made: Fingerprint, found: Derived, size: int, tensors: int) -> list[str]:

@@ -63,6 +63,8 @@ _POSITIONS = re.compile(
 )
 """Names of tables of positions and masks, which are often computed, and of what quantisers write by rule (the group of
 every row and the zero points of GPTQ); roles are known for a checkpoint only."""
+_MOST_WITHDRAWN = 50
+"""Revoked entries that are named at most."""
 _MOST_CONSTANT = 16 << 20
 """Bytes of a tensor that is held against constants; larger ones are taken to be trained."""
 
@@ -143,6 +145,26 @@ def look_up(catalogue: Catalogue, side: Side) -> Exact:
         candidates = {d: t for d, t in candidates.items() if not _constant(t) and tells(t, side.weights)}
         equal = catalogue.by_tensors(candidates)
     return Exact(root, tuple(files), equal, len(candidates), frozenset(candidates))
+
+
+def withdrawn(catalogue: Catalogue, side: Side) -> list[tuple[str, str]]:
+    """Revoked entries that a model is byte for byte: the name of each and what must be said; nothing is compared.
+
+    Args:
+        catalogue: The library.
+        side: The model that is asked about.
+    """
+    fp = side.fingerprint
+    same = [e for e in catalogue.by_root(fp.root, revoked=True) if e.revoked] if fp.tensors else []
+    out = {e.id: (e.name, f"its tensors are those of the revoked entry {e.name} ({e.revoked})") for e in same}
+    ours = {f.sha256: f.path for f in fp.files if f.sha256 is not None and _holds_weights(f)}
+    shown = catalogue.by_files(ours).keys()
+    others = {i: found for i, found in catalogue.by_files(ours, revoked=True).items() if i not in shown}
+    for number, found in list(others.items())[:_MOST_WITHDRAWN]:
+        for e in catalogue.revoked(number):
+            paths = ", ".join(sorted({_text(ours[sha]) for _, sha in found if sha in ours})[:3])
+            out.setdefault(e.id, (e.name, f"its file {paths} is one of the revoked entry {e.name} ({e.revoked})"))
+    return list(out.values())[:_MOST_WITHDRAWN]
 
 
 def telling(side: Side) -> list[TensorHash]:

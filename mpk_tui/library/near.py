@@ -18,6 +18,8 @@ MOST = 10
 _FIRST = math.log(1e-3)
 """p from which a pair that was named beforehand would have been worth a word."""
 _TEXT = {"by threshold": 0, "not laid beside": 1, "by design": 2, "embeddings": 3, "vocabulary": 4, "configuration": 5}
+_OPEN = frozenset({"by threshold", "not laid beside", "by design"})
+"""What weights could say more about; the rest is context, of which nothing is open."""
 _FORMS = {
     "residual.embeddings": "The token embeddings", "ffn.aligned": "Feed-forward units",
     "ffn.anchored": "Feed-forward units", "ffn.order": "The order of units",
@@ -44,7 +46,7 @@ def near_misses(query: Side, judged: Iterable[Judged], comparisons: int) -> list
     return [
         {
             "entry": entry_record(j.entry), "what": what, "sentence": sentence, "p": record.p_value(j.finding.log_p),
-            "rho": record.rounded(j.rho), "would_resolve": would_resolve(query, j),
+            "rho": record.rounded(j.rho), "would_resolve": would_resolve(query, j) if what in _OPEN else "",
         }
         for _, _, _, what, sentence, j in sorted(out, key=lambda x: x[:3])[:MOST]
     ]  # fmt: skip

@@ -146,6 +146,10 @@ class Reader:
         found = self._rows(f"SELECT {rows.COLUMNS} FROM entries WHERE fingerprint = ?", fingerprint)
         return self._made(found)[0] if found else None
 
+    def revoked(self, number: int) -> list[Entry]:
+        """The entry of that number if it was revoked, else none."""
+        return [e for e in self._by_ids([number]) if e.revoked]
+
     def by_root(self, root: bytes, *, revoked: bool = False) -> list[Entry]:
         """Entries with the same tensors under the same names."""
         made = self._made(self._rows(f"SELECT {rows.COLUMNS} FROM entries WHERE root = ? ORDER BY id", root))

@@ -19,7 +19,7 @@ from mpk_tui.library import answering, near
 from mpk_tui.library.answering import whence
 from mpk_tui.library.catalogue import Catalogue
 from mpk_tui.library.entry import Entry, spelled
-from mpk_tui.library.exact import Exact, look_up
+from mpk_tui.library.exact import Exact, look_up, withdrawn
 from mpk_tui.library.groups import groups
 from mpk_tui.library.judging import Judged, contradicts, judge
 from mpk_tui.library.pairs import compared_pairs
@@ -107,7 +107,7 @@ def scan(
         best = ranked(side, judged)
         between = compared_pairs(catalogue, best[: max(0, pairs)], max(1, n), report, cancel)
         left = {e.id: e for e in _by_ids(catalogue, near.best_of(chosen.left_out))}
-        gone = _revoked(catalogue, side)
+        gone = withdrawn(catalogue, side)
         known = {e.id: e for e in (*chosen.entries, *left.values())}
         known |= {
             e.id: e for e in _by_ids(catalogue, [*list(exact.tensors)[:100], *(f.entry for f in exact.files[:100])])
@@ -146,9 +146,12 @@ def scan(
             {"entry": {"id": e.id, "name": e.name}, "parents": [p.as_record() for p in e.facts.parents]}
             for e in shown if e.facts.parents
         ],
-        "notices": [spelled(text) for text in (*side.fingerprint.notices, *failed, *gone, *odd, *_forged(side, best))],
+        "notices": [
+            spelled(text)
+            for text in (*side.fingerprint.notices, *(said for _, said in gone), *failed, *odd, *_forged(side, best))
+        ],
     }  # fmt: skip
-    return {**found, "answer": answering.answer(found), "limits": answering.limits(found)}
+    return {**found, "answer": answering.answer(found, [name for name, _ in gone]), "limits": answering.limits(found)}
 
 
 def _choose(
@@ -202,17 +205,6 @@ def _counted_again(exact: Exact, judged: Sequence[Judged]) -> tuple[Exact, list[
     ]
 
 
-def _revoked(catalogue: Catalogue, side: Side) -> list[str]:
-    """What must be said of entries that nothing is compared with any more."""
-    if not side.fingerprint.tensors:
-        return []
-    return [
-        f"{e.name} has the same tensors and was revoked: {e.revoked}"
-        for e in catalogue.by_root(side.fingerprint.root, revoked=True)
-        if e.revoked
-    ]
-
-
 def _forged(side: Side, best: Sequence[Judged]) -> list[str]:
     return [
         f"{j.entry.name} states the tensors of the model with the features of another one: its fingerprint, or that of "
@@ -226,7 +218,18 @@ def _query(side: Side) -> dict[str, Any]:
     layers = side.fingerprint.config.get("layers")
     known = isinstance(layers, int) and not isinstance(layers, bool) and 0 <= layers < 1 << 31
     facts = side.facts()
-    return {**facts, "parameters": counted(facts["parameters"]), "layers": layers if known else None}
+    return {
+        **facts, **_base(side), "parameters": counted(facts["parameters"]), "layers": layers if known else None,
+    }  # fmt: skip
+
+
+def _base(side: Side) -> dict[str, str]:
+    """Name of the base that an adapter was put onto, empty where a fingerprint does not tell it; else nothing."""
+    if side.fingerprint.family == "adapter" or not side.fingerprint.config.get("adapter"):
+        return {}
+    roots = side.weights.checkpoint.roots if side.weights is not None else {}
+    names = [place.name for key, place in roots.items() if key.split("/")[-1] == "base"]
+    return {"base": spelled(names[0]) if names else ""}
 
 
 def _numpy() -> str:

@@ -13,10 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mpk_tui.errors import MalformedError, StorageError
+from mpk_tui.checkpoint.reading import read_small
+from mpk_tui.errors import MalformedError, MpkError, StorageError
 from mpk_tui.files import write_file
 from mpk_tui.fingerprint import record
-from mpk_tui.fingerprint.record import SUFFIX, Fingerprint
+from mpk_tui.fingerprint.record import MAX_BYTES, SUFFIX, Fingerprint
+from mpk_tui.hashtree import sha256
 
 FOLDER = "fingerprints"
 PENDING = "unconfirmed"
@@ -52,6 +54,17 @@ def read(folder: Path, digest: bytes) -> Fingerprint:
     return made
 
 
+def fault(folder: Path, digest: bytes) -> str:
+    """What is wrong with the file under that SHA-256: ``missing``, ``altered`` (or unreadable), or nothing."""
+    path = place(folder, digest)
+    if not os.path.lexists(path):
+        return "missing"
+    try:
+        return "" if sha256(read_small(path, MAX_BYTES)) == digest else "altered"
+    except MpkError:  # a link, a folder, a bad block
+        return "altered"
+
+
 def write(folder: Path, fingerprint: Fingerprint) -> int:
     """Write a file whole and synced, unless it is there already.
 
@@ -77,6 +90,23 @@ def write(folder: Path, fingerprint: Fingerprint) -> int:
         ) from None  # fmt: skip
     write_file(path, data)
     return len(data)
+
+
+def replace(folder: Path, fingerprint: Fingerprint) -> None:
+    """Write a file in the place of whatever stands there; a link is taken away and not followed.
+
+    Raises:
+        StorageError: It cannot be written.
+        MalformedError: A folder on the way is a link.
+    """
+    path = place(folder, fingerprint.digest)
+    _inside(folder, path.parent)
+    if path.is_symlink():
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot be replaced ({error.strerror or error})", where=str(path)) from None
+    write(folder, fingerprint)
 
 
 def forget(folder: Path, digests: Iterable[bytes]) -> None:

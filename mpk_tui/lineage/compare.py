@@ -61,6 +61,7 @@ def compare(
     along: Sequence[Path] = (),
     others: Sequence[Path] = (),
     how: Opening | tuple[Opening, Opening] = PLAIN,
+    labels: tuple[str, str] = ("", ""),
 ) -> dict[str, Any]:
     """Compare two checkpoints or fingerprint files.
 
@@ -72,6 +73,7 @@ def compare(
         along: Checkpoints from A's training, earliest first.
         others: Further models that B may have been merged from, beside A.
         how: How checkpoints are opened, or how A and how B is.
+        labels: What A and B are called in the record; where it is empty, the last part of the path.
 
     Returns:
         The record (schema ``mpk-tui/compare/1``): JSON- and canonical-msgpack-able, the same on every run.
@@ -90,6 +92,9 @@ def compare(
         )
         if (first.base or second.base) and not any(s.weights and s.weights.checkpoint.roots for s in (left, right)):
             raise UsageError("a base was given, but neither model is an adapter", where=str(first.base or second.base))
+        left, right = (
+            replace(side, label=label or side.label) for side, label in zip((left, right), labels, strict=True)
+        )
         return compare_sides(left, right, report, cancel, along=more[: len(along)], others=more[len(along) :])
 
 

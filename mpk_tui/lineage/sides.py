@@ -56,7 +56,7 @@ class Side:
     """What is known of one model.
 
     Attributes:
-        label: Last component of the path that was given; untrusted text.
+        label: Last component of the path that was given, or what a case calls it; untrusted text.
         fingerprint: Always there.
         weights: None if only a fingerprint file was given.
     """

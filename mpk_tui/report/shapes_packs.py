@@ -50,7 +50,8 @@ IMPORT = record(
                     "added": listing(record({"name": STR, "fingerprint": HEX})), "changed": listing(_NAMED),
                     "same": listing(_NAMED), "kept": listing(_NAMED), "revoked": listing(_NAMED),
                     "not_revoked": listing(_NAMED), "still_revoked": listing(_NAMED), "unlisted": listing(_NAMED),
-                    "sentences": listing(STR),
+                    "mended": listing(_NAMED), "again": listing(record({"name": STR, "fingerprint": HEX})),
+                    "gone": listing(record({"name": STR, "fingerprint": HEX})), "sentences": listing(STR),
                 }
             )
         ),

@@ -25,8 +25,8 @@ SCAN: Schema = record(
         "query": record(
             {"label": STR, "kind": choice("checkpoint", "fingerprint"), "format": STR, "family": STR, "scope": STR,
              "parameters": COUNT, "tensors": COUNT, "root": HEX, "fingerprint": HEX, "missing": listing(STR),
-             "layers": maybe(COUNT)},
-            optional=("missing",),
+             "layers": maybe(COUNT), "base": STR},
+            optional=("missing", "base"),
         ),
         "library": record({"folder": STR, "entries": COUNT, "revoked": COUNT, "digest": HEX}),
         "comparisons": COUNT,

@@ -178,3 +178,27 @@ def test_a_record_of_another_shape_ends_in_less_and_not_in_a_fault(junk: Any) ->
             graph = family_of_scan({**SCAN, "relatives": [{**SCAN["relatives"][0], key: inner}]}, context=True)
             assert len(graph.nodes) <= 4
             assert json.dumps(as_record(graph), allow_nan=False)
+
+
+def test_models_of_one_name_are_told_apart_in_the_graph_and_in_its_notes() -> None:
+    long = "n" * 70
+    known = [
+        Model("q", "base", "query", fingerprint="99" * 32),
+        *(Model(id, name, names=(name,), fingerprint=id * 32) for id, name in
+          (("11", "base"), ("22", "base"), ("33", "other"), ("44", long), ("55", long))),
+    ]  # fmt: skip
+    told = [Stated("11", "", fingerprint="11" * 32, evidence="x"), Stated("55", "", fingerprint="55" * 32, evidence="x"),
+            Stated("33", "other", fingerprint="66" * 32, kind="a", evidence="x")]  # fmt: skip
+    graph = family(known, (), told)
+    labels = [
+        "base",
+        "base 11111111",
+        "base 22222222",
+        "other",
+        f"{long} 44444444",
+        f"{long} 55555555",
+        "other 66666666",
+    ]
+    assert [n.label for n in graph.nodes] == labels
+    assert any("“base 11111111” is said" in note for note in graph.notes)
+    assert any("55555555” is said" in note for note in graph.notes)

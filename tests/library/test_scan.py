@@ -18,6 +18,7 @@ import pytest
 import mpk_tui.demo
 from mpk_tui import canonical
 from mpk_tui.checkpoint.open import open_checkpoint
+from mpk_tui.checkpoint.opening import Opening
 from mpk_tui.cli import main
 from mpk_tui.cli.scan import lines
 from mpk_tui.errors import CancelledError, ExitCode
@@ -436,3 +437,39 @@ def test_rows_of_a_stranger_are_not_believed(tmp_path: Path, models: dict[str, F
         r = checked(scan(catalogue, Side("query", base, None)))
     assert (r["relatives"], r["exact"]["tensors"], r["exact"]["files"]) == ([], [], [])
     assert any("says that said to share has 1 tensors of the model, its fingerprint 0" in n for n in r["notices"])
+
+
+def test_what_stands_in_the_base_of_an_adapter_is_no_news(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = Path(__file__).parents[1] / "checkpoint" / "adapter_vectors"
+    base = fingerprint(open_checkpoint(vectors / "base-llama"))
+    cousin = replace(
+        changed(base, "x"), features={}, config={**base.config, "width": 1}, tokenizer={"sha256": b"w" * 32}
+    )
+    with open_library(tmp_path / "library", write=True, create=True) as made:
+        made.add([(base, Facts("Zoo A")), (cousin, Facts("cousin"))], who="test", at=1)
+    asked = [
+        "scan",
+        str(vectors / "lora"),
+        "--base",
+        str(vectors / "base-llama"),
+        "--library",
+        str(tmp_path / "library"),
+    ]
+    assert main([*asked, "--json"]) == ExitCode.OK
+    r = checked(json.loads(capsys.readouterr().out))
+    assert r["query"]["base"] == "base-llama"
+    assert r["answer"].startswith("lora on the base that was given (base-llama) shares an origin with Zoo A")
+    assert any("a base that the examiner chose, base-llama: what equals the base" in text for text in r["limits"])
+    assert r["compared"] == 2
+    assert any(
+        t.startswith("1 entry has no units") and t.endswith("also where it was run in full.") for t in r["limits"]
+    )
+    with open_side(vectors / "lora", silent, CancelToken(), Opening(base=vectors / "base-llama")) as side:
+        kept = Side("query", replace(side.fingerprint, tokenizer=cousin.tokenizer), None)
+        with open_library(tmp_path / "library") as library:
+            again = checked(scan(library, kept))
+    assert again["answer"].startswith("query on the base that was given shares an origin"), (
+        "a fingerprint does not name it"
+    )
+    (context,) = again["near_misses"]
+    assert (context["what"], context["would_resolve"]) == ("vocabulary", ""), "nothing is open about context"

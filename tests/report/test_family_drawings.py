@@ -239,3 +239,20 @@ def test_a_report_of_several_pairs_draws_its_models_without_an_arrow() -> None:
 
 def lines_of(graph: Family) -> set[tuple[str, str, str]]:
     return {(e.a, e.b, e.line) for e in graph.edges}
+
+
+def test_a_model_hangs_on_the_line_that_says_most() -> None:
+    """Identical weights before a shared ancestor, a greater correlation before a lesser one, a claim last of all."""
+    known = [Model("q", "q", "query"), *(Model(n, n, names=(n,)) for n in ("a", "b", "c", "d"))]
+    ancestor = "shared-trained-ancestor"
+    found = [
+        *(Found("q", n, ancestor, 1e-12, rho) for n, rho in (("a", 0.98), ("b", 0.7), ("c", 0.99))),
+        Found("a", "b", "identical"), Found("a", "c", ancestor, 1e-12, 0.999), Found("q", "d", "component-shared", 1e-12, 1.0),
+        Found("b", "d", ancestor, 1e-12, 0.5),
+    ]  # fmt: skip
+    twigs, cross = trees(family(known, found, [Stated("d", "c", evidence="x")]))
+    assert {t.node: None if t.edge is None else {t.edge.a, t.edge.b} for t in twigs} == {
+        "q": None, "c": {"q", "c"}, "a": {"a", "c"}, "b": {"a", "b"}, "d": {"b", "d"},
+    }  # fmt: skip
+    assert "identical" not in {e.finding for e in cross}
+    assert len(twigs) - 1 + len(cross) == len(found) + 1

@@ -135,10 +135,10 @@ class Part:
     def by_root(self, root: bytes, *, revoked: bool = False) -> list[Entry]:
         return [e for e in self._whole.by_root(root) if e.id in self._kept]
 
-    def by_files(self, digests: Iterable[bytes]) -> dict[int, list[tuple[str, bytes]]]:
+    def by_files(self, digests: Iterable[bytes], *, revoked: bool = False) -> dict[int, list[tuple[str, bytes]]]:
         return {i: v for i, v in self._whole.by_files(digests).items() if i in self._kept}
 
-    def by_tensors(self, digests: Iterable[bytes]) -> dict[int, int]:
+    def by_tensors(self, digests: Iterable[bytes], *, revoked: bool = False) -> dict[int, int]:
         return {i: v for i, v in self._whole.by_tensors(digests).items() if i in self._kept}
 
     def screens(self, keys: Collection[str] | None = None) -> Iterator[tuple[int, str, int, bytes]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ def add(actions: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action: each path is confirmed by itself, one that fails keeps no other from being added."""
+    from mpk_tui.library import opening as opening_of
     from mpk_tui.library.adding import location_of, measure, name_of, now
     from mpk_tui.library.catalogue import open_library
     from mpk_tui.library.entry import Facts, checked
@@ -37,16 +40,26 @@ def run(args: argparse.Namespace) -> int:
     one_name(args, len(args.paths))
     folder, person, said = library_of(args), who(args), stated(args)
     code, made = int(ExitCode.OK), []
-    with open_library(folder, write=True, create=True) as library:
+    with contextlib.ExitStack() as held:
+        # A library is made for the first thing that can be added, not for a path that is not there.
+        library = (
+            held.enter_context(open_library(folder, write=True)) if os.path.lexists(folder / opening_of.NAME) else None
+        )
         parents = parents_of(library, args.parents or ())
         for path in args.paths:
             try:
                 facts = Facts(args.name or name_of(path), location=location_of(path), parents=parents)
                 facts = checked(Facts(**(vars(facts) | said)), where=str(path))
                 fingerprint = measure(path, progress_bar(), None, opening(args), args.threads)
+                if library is None:
+                    library = held.enter_context(open_library(folder, write=True, create=True))
                 there = library.known(fingerprint.digest)
                 if there is not None:
-                    narrate(f"{path}: in the library already, as {there.name}; mpk-tui library change alters that")
+                    wrong = library.mend(there, fingerprint, who=person, at=now())
+                    mended = (
+                        f"its file was {wrong} and is written again" if wrong else "mpk-tui library change alters that"
+                    )
+                    narrate(f"{path}: in the library already, as {there.name}; {mended}")
                     continue
                 same = [e for e in library.named(facts.name) if e.name.casefold() == facts.name.casefold()]
                 entry = library.add([(fingerprint, facts)], who=person, at=now())[0]

@@ -107,7 +107,7 @@ def _seal(args: argparse.Namespace, items: list[Item]) -> Sealed:
         statement=args.statement,
     )  # fmt: skip
     export.tell(made, quiet=args.json)
-    sealed = export.sign(args, made, at)
+    sealed = export.sign(args, made, at, earlier)
     kept = {i.fingerprint: i.kept for i in items}
     export.write(args.output, sealed, lambda e: making.record_at(kept[e.fingerprint]), quiet=args.json)
     return sealed

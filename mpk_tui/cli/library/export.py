@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mpk_tui.errors import ExitCode, StorageError, UsageError
 from mpk_tui.keys.opening import declared_signer
 from mpk_tui.library.packs.body import ROLE, Clock
 from mpk_tui.library.packs.making import CONFIDENTIAL, Draft, Records, Sealed, check_name
+from mpk_tui.library.packs.verify import Opened
 from mpk_tui.text import size
 
 
@@ -58,8 +59,9 @@ def pack_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--statement", default="", metavar="TEXT", help="what you say of the pack; signed with it")
     parser.add_argument(
-        "--id", default="", metavar="NAME", help="what you who sign call yourselves (default: the key's id)"
-    )
+        "--id", default="", metavar="NAME",
+        help="what you who sign call yourselves (default: as in the earlier pack, else the key's id)",
+    )  # fmt: skip
     parser.add_argument(
         "--suite", choices=list(SUITES), default="s1", help="s1: Ed25519 (default); s2: Ed25519 and ML-DSA-65"
     )
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             statement=args.statement,
         )  # fmt: skip
         tell(made)
-        sealed = sign(args, made, at)
+        sealed = sign(args, made, at, earlier)
         write(args.output, sealed, lambda e: making.record_of(library, e.fingerprint))
     return ExitCode.OK
 
@@ -169,13 +171,13 @@ def tell(made: Draft, *, quiet: bool = False) -> None:
     narrate(f"note: {CONFIDENTIAL}")
 
 
-def sign(args: argparse.Namespace, made: Draft, at: int) -> Sealed:
-    """Open the key and sign."""
-    from mpk_tui.library.packs.making import seal
+def sign(args: argparse.Namespace, made: Draft, at: int, earlier: Sequence[Opened] = ()) -> Sealed:
+    """Open the key and sign; whoever signed an earlier pack is called as there unless they say otherwise."""
+    from mpk_tui.library.packs.making import called_before, seal
 
     signer = signer_from(args, args.suite)
     offset = -(time.altzone if time.localtime().tm_isdst else time.timezone)
-    issuer = args.id.strip() or f"key {signer.keys[0].keyid.hex()[:16]}"
+    issuer = args.id.strip() or called_before(signer.keys, earlier) or f"key {signer.keys[0].keyid.hex()[:16]}"
     return seal(made, signer, issuer, created=at, clock=Clock("system", offset), others=others(args))
 
 

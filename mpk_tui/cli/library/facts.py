@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mpk_tui.cli.output import narrate
 from mpk_tui.errors import UsageError
 
 if TYPE_CHECKING:  # declaring options needs nothing of the library
@@ -61,18 +62,22 @@ def add_facts(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parents_of(library: Reader, given: Sequence[dict[str, str]]) -> tuple[Parent, ...]:
-    """Parents as the options name them, looked up in a library.
+def parents_of(library: Reader | None, given: Sequence[dict[str, str]]) -> tuple[Parent, ...]:
+    """Parents as the options name them, looked up in a library; it is said which were not found there.
 
     Raises:
         UsageError: Several entries could be meant.
     """
-    from mpk_tui.library.adding import parent
+    from mpk_tui.library.adding import not_found, parent
 
-    return tuple(
-        parent(library, p["text"], kind=p.get("kind", ""), evidence=p.get("evidence", ""), source=p.get("source", ""))
-        for p in given
-    )
+    out = []
+    for p in given:
+        said = {field: p.get(field, "") for field in ("kind", "evidence", "source")}
+        made = parent(library, p["text"], **said)
+        for sentence in not_found(p["text"], made):
+            narrate(f"note: {sentence}")
+        out.append(made)
+    return tuple(out)
 
 
 def stated(args: argparse.Namespace) -> dict[str, Any]:

@@ -20,6 +20,10 @@ def add(actions: Any) -> None:
     )  # fmt: skip
     p.add_argument("pack", type=Path, metavar="FILE.mpkl", help="pack file")
     trust_options(p)
+    p.add_argument(
+        "--again", action="store_true",
+        help="of a pack that was taken in before: take in again the entries that were removed here since",
+    )  # fmt: skip
     p.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
 
 
@@ -30,8 +34,9 @@ def run(args: argparse.Namespace) -> int:
 
     store = trust_from(args)
     done = importing.take_in(
-        args.pack, library_of(args), store, who=who(args), now=now(), dry_run=args.dry_run, report=progress_bar()
-    )
+        args.pack, library_of(args), store, who=who(args), now=now(), dry_run=args.dry_run, again=args.again,
+        report=progress_bar(),
+    )  # fmt: skip
     if args.json:
         emit_json(done.as_record(dated=store.dated, edition=store.edition))
         narrate(outcome.verdict_line(done.outcome))

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpk_tui.cli.library.declaring import declare, library_of
 from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.errors import ExitCode, UsageError
-from mpk_tui.text import size
+from mpk_tui.text import clean, size
+
+if TYPE_CHECKING:  # declaring arguments needs nothing of the library
+    from mpk_tui.library.entry import Entry
+
+_NAMES = 28
+"""Columns that names are padded to at most."""
 
 
 def add(actions: Any) -> None:
@@ -35,14 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         emit_json(found.as_record())
     else:
-        for e in found.entries:
-            layers = "-" if e.layers is None else str(e.layers)
-            come = f"pack {e.origin.pack_name} {e.origin.pack_version}" if e.origin.pack else f"by {e.added_by}"
-            emit(
-                f"{e.fingerprint.hex()[:16]}  {e.family:<12} {e.parameters:>15,}  {layers:>4} layers  "
-                f"{day(e.added_at)}  {e.name}{'  REVOKED' if e.revoked else ''}  ({come})",
-                fold=True,
-            )
+        for line in entry_lines(found.entries, columns()):
+            emit(line, fold=True)
         for row in found.loose:
             emit(f"{row.name}  (a file, not in the catalogue)", fold=True)
             if row.fault:
@@ -65,6 +68,37 @@ def run(args: argparse.Namespace) -> int:
     if not found.entries and not args.text:
         narrate("mpk-tui library add PATH takes a checkpoint or a fingerprint file into the catalogue")
     return ExitCode.OK
+
+
+def entry_lines(entries: Sequence[Entry], room: int | None) -> Iterator[str]:
+    """Entries with their names first; where the terminal is too narrow, what else is said of each on a line below.
+
+    Args:
+        entries: Of the catalogue.
+        room: Columns, or None where the output is no terminal.
+    """
+    names = [clean(e.name, 800) + ("  REVOKED" if e.revoked else "") for e in entries]
+    widest = min(max(map(len, names), default=0), _NAMES)
+    rows = []
+    for e, name in zip(entries, names, strict=True):
+        layers = "-" if e.layers is None else str(e.layers)
+        come = f"pack {e.origin.pack_name} {e.origin.pack_version}" if e.origin.pack else f"by {e.added_by}"
+        rows.append((
+            f"{e.fingerprint.hex()[:16]}  {name:<{widest}}",
+            f"{clean(e.family, 80):<12} {e.parameters:>15,}  {layers:>4} layers  {day(e.added_at)}  "
+            f"({clean(come, 500)})",
+        ))  # fmt: skip
+    apart = room is not None and any(len(head) + 2 + len(rest) > room for head, rest in rows)
+    for head, rest in rows:
+        yield from (head.rstrip(), f"  {rest}") if apart else (f"{head}  {rest}",)
+
+
+def columns() -> int | None:
+    """Columns of the terminal that is printed to, or None where there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return None
 
 
 def day(at: int) -> str:

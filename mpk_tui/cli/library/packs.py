@@ -100,7 +100,9 @@ def _show(args: argparse.Namespace) -> int:
 
 def advise(found: PackOutcome) -> None:
     """Say what to do about a pack of somebody who is not believed."""
-    if found.verdict is Word.UNTRUSTED:
+    from mpk_tui.library.packs.verify import ANOTHER_KEY
+
+    if found.verdict is Word.UNTRUSTED and not any(s.reason == ANOTHER_KEY for s in found.signers):
         narrate(
             "mpk-tui keys trust KEY.pub.pem --name WHO --role issuer makes you believe a key, once its owner has told "
             "you its fingerprint another way"

@@ -21,7 +21,7 @@ from mpk_tui.bundle.trust import Edition, TrustStore
 from mpk_tui.checkpoint.reading import Source
 from mpk_tui.errors import MalformedError, UnstableFileError
 from mpk_tui.fingerprint.record import Fingerprint
-from mpk_tui.library import opening
+from mpk_tui.library import opening, stored
 from mpk_tui.library.catalogue import Catalogue, open_library
 from mpk_tui.library.entry import MOST_ALIASES, Entry, Facts, Origin
 from mpk_tui.library.packs import body as bodies
@@ -53,6 +53,10 @@ class Plan:
         not_revoked: Entries from elsewhere that it takes back; they stay as they are.
         still_revoked: Entries of this line that are revoked here and that it lists; they stay revoked.
         unlisted: Entries of this line that a full pack does not list any more; they stay.
+        mend: Entries that it lists and whose fingerprint file is missing or altered here, and which of it; the file is
+            written again, whoever the entry came from: its digest says what belongs there.
+        again: Of a pack that was taken in before: entries that were taken out here since and come back on request.
+        gone: The same, where nobody asked for them; they stay out.
     """
 
     add: tuple[Listed, ...] = ()
@@ -63,6 +67,16 @@ class Plan:
     not_revoked: tuple[tuple[Entry, Revoked], ...] = ()
     still_revoked: tuple[Entry, ...] = ()
     unlisted: tuple[Entry, ...] = ()
+    mend: tuple[tuple[Entry, str], ...] = ()
+    again: tuple[Listed, ...] = ()
+    gone: tuple[Listed, ...] = ()
+
+    def lost_and_found(self) -> list[str]:
+        """What is said of entries that were here before: files written again, entries that come back or not."""
+        out = [f"the fingerprint file of {e.name} was {fault} and is written again" for e, fault in self.mend]
+        out += [f"{e.facts.name} was taken out here and is taken in again" for e in self.again]
+        out += [f"{e.facts.name} was taken out here and stays out; --again takes it in again" for e in self.gone]
+        return _cut(out)
 
     def sentences(self) -> list[str]:
         """What a person should know of it, most important first."""
@@ -86,7 +100,7 @@ class Plan:
         ]
         out += [f"{e.name} is not listed any more; it stays until it is revoked or removed" for e in self.unlisted]
         out += [f"{e.facts.name} is new" for e in self.add]
-        return out if len(out) <= _TOLD else [*out[:_TOLD], f"and {len(out) - _TOLD} more"]
+        return _cut([*self.lost_and_found(), *out])
 
     def as_record(self) -> dict[str, object]:
         """Plain form, fingerprints as hex."""
@@ -99,8 +113,15 @@ class Plan:
             "changed": told(tuple(e for e, _ in self.change)), "same": told(self.same),
             "kept": told(tuple(e for e, _ in self.kept)), "revoked": told(tuple(e for e, _ in self.revoke)),
             "not_revoked": told(tuple(e for e, _ in self.not_revoked)), "still_revoked": told(self.still_revoked),
-            "unlisted": told(self.unlisted), "sentences": self.sentences(),
+            "unlisted": told(self.unlisted), "mended": told(tuple(e for e, _ in self.mend)),
+            "again": [{"name": e.facts.name, "fingerprint": e.fingerprint.hex()} for e in self.again],
+            "gone": [{"name": e.facts.name, "fingerprint": e.fingerprint.hex()} for e in self.gone],
+            "sentences": self.sentences(),
         }  # fmt: skip
+
+
+def _cut(out: list[str]) -> list[str]:
+    return out if len(out) <= _TOLD else [*out[:_TOLD], f"and {len(out) - _TOLD} more"]
 
 
 def _whence(entry: Entry) -> str:
@@ -136,6 +157,7 @@ def plan(
     store: TrustStore,
     known: Callable[[bytes], Entry | None],
     of_line: Callable[[], Iterator[Entry]],
+    fault: Callable[[bytes], str] = lambda _: "",
 ) -> Plan:
     """What taking a pack in would do; reads, never writes.
 
@@ -145,14 +167,18 @@ def plan(
         store: Says which keys are the same people's.
         known: The entry with a fingerprint, or None.
         of_line: All entries, those included that were revoked; only asked for a full pack.
+        fault: What is wrong with the file of a fingerprint that is here; empty if nothing is.
     """
     add: list[Listed] = []
     change: list[tuple[Entry, Listed]] = []
     same: list[Entry] = []
     kept: list[tuple[Entry, Listed]] = []
     still: list[Entry] = []
+    mend: list[tuple[Entry, str]] = []
     for listed in contents.entries:
         entry = known(listed.fingerprint)
+        if entry is not None and (wrong := fault(listed.fingerprint)):
+            mend.append((entry, wrong))
         if entry is None:
             add.append(listed)
         elif not ledger.of_line(entry.origin, body, store):
@@ -180,8 +206,20 @@ def plan(
         ]  # fmt: skip
     return Plan(
         tuple(add), tuple(change), tuple(same), tuple(kept), tuple(revoke), tuple(not_ours), tuple(still),
-        tuple(unlisted),
+        tuple(unlisted), tuple(mend),
     )  # fmt: skip
+
+
+def once_more(made: Plan, *, again: bool) -> Plan:
+    """What taking a pack in does that was taken in before: only what is missing here is made whole.
+
+    Args:
+        made: What it would do if it were new.
+        again: Entries that were taken out here come back.
+    """
+    same = (*made.same, *(e for e, _ in made.change))
+    back, gone = (made.add, ()) if again else ((), made.add)
+    return replace(made, add=(), change=(), revoke=(), same=same, again=back, gone=gone)
 
 
 @dataclass(frozen=True)
@@ -200,22 +238,29 @@ class Result:
 
     def lines(self) -> list[str]:
         """What it did or would do, for people."""
-        told = [] if self.plan is None or self.outcome.imported else self.plan.sentences()
+        told: list[str] = []
+        if self.plan is not None:
+            told = self.plan.lost_and_found() if self.outcome.imported else self.plan.sentences()
         return ["", *told] if told else []
 
     def sentence(self, *, dry_run: bool) -> str:
         """The whole of it in a few words."""
-        if self.outcome.imported and self.outcome.verdict is Word.VALID and not self.written:
-            gone = 0 if self.plan is None else len(self.plan.add)
-            out = f"; {gone} of its entries were taken out here since, and stay out" if gone else ""
-            return f"this pack was taken in before; nothing to do{out}"
         if self.plan is None:
             return "nothing was taken in"
         p = self.plan
+        files = f"{len(p.mend)} fingerprint {'file' if len(p.mend) == 1 else 'files'} written again"
+        if self.outcome.imported and self.outcome.verdict is Word.VALID:
+            would = " would be" if dry_run else ""
+            done = [f"{len(p.again)} of its entries{would} taken in again"] if p.again else []
+            done += [f"{files}" if not would else f"{files.removesuffix(' written again')} would be written again"
+                     ] if p.mend else []  # fmt: skip
+            gone = f"{len(p.gone)} of its entries were taken out here since, and stay out: --again takes them in again"
+            said = [*(done or ["nothing to do"]), *([gone] if p.gone else [])]
+            return f"this pack was taken in before; {'; '.join(said)}"
         return (
             f"{'taken in' if self.written else 'would be taken in' if dry_run else 'not taken in'}: {len(p.add)} new, "
             f"{len(p.change)} changed, {len(p.same)} as they were, {len(p.revoke)} revoked; "
-            f"{len(p.kept)} came from elsewhere and stay"
+            f"{len(p.kept)} came from elsewhere and stay{f'; {files}' if p.mend else ''}"
         )
 
     def as_record(self, *, dated: int | None = None, edition: Edition | None = None) -> dict[str, object]:
@@ -269,10 +314,14 @@ def take_in(
     who: str,
     now: int,
     dry_run: bool = False,
+    again: bool = False,
     report: Report = silent,
     cancel: CancelToken | None = None,
 ) -> Result:
     """Verify a pack and, if it is VALID, take it into a library: all of it or nothing.
+
+    Of the very pack that was taken in last, only what is missing here is made whole: fingerprint files that are gone
+    or altered, and on request the entries that were taken out.
 
     The file is read twice: once to verify everything before the library is touched, and once while it is written;
     the second reading is held against the same digests, so that what is written is what was verified.
@@ -284,6 +333,7 @@ def take_in(
         who: Who takes it in, for the history.
         now: This machine's clock, milliseconds since 1970, UTC.
         dry_run: Say what would be done, and write nothing.
+        again: Of a pack that was taken in before, take in again what was taken out here.
         report: Progress, in bytes.
         cancel: Polled between records.
 
@@ -298,15 +348,17 @@ def take_in(
             if outcome.verdict is not Word.VALID or opened is None:
                 return Result(outcome)
             if dry_run or outcome.imported:
-                return Result(outcome, _plan(before, opened, store))
+                made = _plan(before, opened, store, imported=outcome.imported, again=again)
+                if dry_run or not (made.mend or made.again):
+                    return Result(outcome, made)
         with open_library(folder, write=True, create=True) as catalogue, catalogue.changes():
             # Others may have written since: what hangs on the library is asked once more, inside.
             found = Found(id=outcome.id, body=opened.body, contents=opened.contents)
             weigh(found, opened.body, store, now, imported(catalogue))
-            if found.word is not Word.VALID or found.imported:
-                return Result(found.outcome(), _plan(catalogue, opened, store))
-            made = _plan(catalogue, opened, store)
-            _write(catalogue, source, opened, made, who, now, report, cancel)
+            made = _plan(catalogue, opened, store, imported=found.imported, again=again)
+            if found.word is not Word.VALID or found.imported != outcome.imported:
+                return Result(found.outcome(), made)
+            _write(catalogue, source, opened, made, who, now, report, cancel, again=outcome.imported)
         return Result(outcome, made, written=True)
 
 
@@ -316,27 +368,33 @@ def _open(folder: Path | None) -> Catalogue | None:
     return open_library(where) if os.path.lexists(where / opening.NAME) else None
 
 
-def _plan(catalogue: Catalogue | None, opened: Opened, store: TrustStore) -> Plan:
+def _plan(catalogue: Catalogue | None, opened: Opened, store: TrustStore, *, imported: bool, again: bool) -> Plan:
     if catalogue is None:
         return plan(opened.body, opened.contents, store, lambda _: None, lambda: iter(()))
-    return plan(
-        opened.body, opened.contents, store, catalogue.known, lambda: catalogue.entries(revoked=True)
+    made = plan(
+        opened.body, opened.contents, store, catalogue.known, lambda: catalogue.entries(revoked=True),
+        lambda digest: stored.fault(catalogue.folder, digest),
     )  # fmt: skip
+    return once_more(made, again=again) if imported else made
 
 
 def _write(
     catalogue: Catalogue, source: Source, opened: Opened, made: Plan, who: str, now: int, report: Report,
-    cancel: CancelToken | None,
+    cancel: CancelToken | None, *, again: bool,
 ) -> None:  # fmt: skip
     body, head = opened.body, opened.head
     id = bodies.pack_id(head.payload)
     origin = Origin(id, body.name, body.version, body.keyids)
     found = Found()
+    here = {e.fingerprint: e for e, _ in made.mend}
 
     def records() -> Iterator[tuple[Fingerprint, Facts]]:
-        wanted = frozenset(e.fingerprint for e in made.add)
+        wanted = frozenset(e.fingerprint for e in (*made.add, *made.again)) | here.keys()
         for listed, fingerprint in fingerprints(source, opened, found, wanted, report, cancel):
-            yield fingerprint, listed.facts
+            if listed.fingerprint in here:
+                catalogue.mend(here[listed.fingerprint], fingerprint, who=who, at=now)
+            else:
+                yield fingerprint, listed.facts
         if found.against:
             raise UnstableFileError(
                 "changed while it was read", where=source.where, hint="Nothing was taken in; copy it to a quiet place"
@@ -348,7 +406,8 @@ def _write(
     for entry, revoked in made.revoke:
         catalogue.revoke(entry, f"{revoked.reason} (pack {body.name}, version {body.version})", who=who, at=now)
     kept = canonical.encode(signature_rows(head.signatures), limits.OUTER)
+    files = f", {len(here)} {'file' if len(here) == 1 else 'files'} written again" if here else ""
     catalogue.take_in(
-        origin, who=who, at=now, manifest=head.payload, signatures=kept,
-        note=f"{len(made.add)} added, {len(made.change)} changed, {len(made.revoke)} revoked",
+        origin, who=who, at=now, manifest=head.payload, signatures=kept, again=again,
+        note=f"{len(made.add) + len(made.again)} added, {len(made.change)} changed, {len(made.revoke)} revoked{files}",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from mpk_tui.bundle import mldsa
 from mpk_tui.bundle.dsse import PACK_TYPE, pae
 from mpk_tui.bundle.envelope import Signature
 from mpk_tui.bundle.manifest import Signer
-from mpk_tui.bundle.suites import suite_of, verifiable
+from mpk_tui.bundle.suites import PublicKey, suite_of, verifiable
 from mpk_tui.bundle.toolfacts import code_digest
 from mpk_tui.checkpoint.reading import Source, read_small
 from mpk_tui.errors import MalformedError, MpkError, UsageError
@@ -140,6 +140,14 @@ def draft(
         tuple(kept[k] for k in sorted(kept)), tuple(taken_back[k] for k in sorted(taken_back))
     )  # fmt: skip
     return Draft(name, number, DELTA if delta else FULL, prev, made, statement, tuple(_notices(made)))
+
+
+def called_before(keys: Sequence[PublicKey], earlier: Sequence[Opened]) -> str:
+    """What the issuer with these very keys is called in the newest of these packs; empty where none has them."""
+    wanted = {k.keyid for k in keys}
+    return next(
+        (s.id for o in reversed(earlier) for s in o.body.signers if {k.keyid for k in s.keys} == wanted), ""
+    )  # fmt: skip
 
 
 def check_name(name: str) -> None:

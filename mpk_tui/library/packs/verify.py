@@ -25,7 +25,7 @@ from mpk_tui.bundle.limits import FUTURE_MS
 from mpk_tui.bundle.outcome import SignerReport, Word
 from mpk_tui.bundle.signers import check_signatures, day, judge, report, standing
 from mpk_tui.bundle.suites import verifiable
-from mpk_tui.bundle.trust import ANY, Policy, TrustStore
+from mpk_tui.bundle.trust import ANY, GIVEN_KEY, Policy, TrustStore
 from mpk_tui.checkpoint.reading import Source
 from mpk_tui.errors import LimitError, MalformedError, MpkError, StorageError, UnsupportedError
 from mpk_tui.fingerprint.record import Fingerprint
@@ -40,6 +40,8 @@ from mpk_tui.library.packs.outcome import Found, PackOutcome
 from mpk_tui.progress import CancelToken, Meter, Report, silent
 from mpk_tui.records import dataclass, replace
 
+ANOTHER_KEY = "the pack was signed by another key than the one given"
+"""Why a pack is not believed where one key was given in the place of a store."""
 _REFUSALS: dict[type[MpkError], Word] = {
     LimitError: Word.LIMIT, MalformedError: Word.MALFORMED, UnsupportedError: Word.UNSUPPORTED,
 }  # fmt: skip
@@ -200,6 +202,13 @@ def _believe(found: Found, body: Body, store: TrustStore, now: int, first_seen: 
     """Step 5; a pack that was taken in while its key was good has been seen then."""
     held = replace(store, policy=policy_for_packs(store.policy))
     standings = [(s, standing(s, body.created, now, held, {}, first_seen, "pack")) for s in body.signers]
+    if [p.name for p in store.people] == [GIVEN_KEY]:
+        standings = [
+            (s, state if any(store.find(k.keyid) for k in s.keys) else replace(state, reason=ANOTHER_KEY))
+            for s, state in standings
+        ]
+        if all(state.reason == ANOTHER_KEY for _, state in standings):
+            found.against.append((Word.UNTRUSTED, ANOTHER_KEY))
     nothing = check_signatures(b"", (), (), held)
     found.signers = [report(s, nothing, state) for s, state in standings]
     found.against += judge(standings, body.suite, held, "pack")
