@@ -56,9 +56,13 @@ def _found(r: Mapping[str, Any]) -> str:
         name, resolve = rows[0]["entry"]["name"], rows[0]["would_resolve"]
         if rows[0]["finding"] == findings.SHARED_INIT:
             return f"{label} and {name} began from one initialisation; no trained ancestor was found ({looked})."
+        # What is known of other rows must not hide behind the first: an initialisation may be all that is shared.
+        twins = sum(row["finding"] == findings.SHARED_INIT for row in rows)
+        others = _many(twins, "other entry", "other entries")
+        began = f" With {others} it shares an initialisation, and no trained ancestor was found there."
         return (
             f"{label} shares an origin with {name}, a trained model or an initialisation, and which is not resolved "
-            f"({looked}){f'; what would resolve it: {resolve}' if resolve else ''}."
+            f"({looked}){f'; what would resolve it: {resolve}' if resolve else ''}.{began if twins else ''}"
         )
     return f"No relative of {label} was found ({looked})."
 

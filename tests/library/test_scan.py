@@ -473,3 +473,18 @@ def test_what_stands_in_the_base_of_an_adapter_is_no_news(tmp_path: Path, capsys
     )
     (context,) = again["near_misses"]
     assert (context["what"], context["would_resolve"]) == ("vocabulary", ""), "nothing is open about context"
+
+
+def test_an_initialisation_does_not_hide_behind_an_open_origin() -> None:
+    """The first row is the one that may say most; what is known of the others is said in the same breath."""
+    from mpk_tui.library.answering import answer
+
+    def row(name: str, finding: str) -> dict:
+        return {"entry": {"name": name}, "finding": finding, "would_resolve": ""}
+
+    rows = [row("a", "common-origin-unresolved"), *(row(n, "shared-initialisation") for n in "bcd")]
+    record = {"library": {"entries": 9, "revoked": 0}, "query": {"label": "query"}, "relatives": rows}
+    said = answer(record)
+    assert said.startswith("query shares an origin with a, ")
+    assert said.endswith("With 3 other entries it shares an initialisation, and no trained ancestor was found there.")
+    assert "initialisation, and no" not in answer({**record, "relatives": rows[:1]})
