@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-import msgpack
-
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
 from mpk_tui.bundle.limits import DEFAULT, Bounds
@@ -16,6 +14,7 @@ from mpk_tui.bundle.schema import (
     Reading,
     binary,
     boolean,
+    canonical_map,
     choice,
     described,
     digest,
@@ -239,14 +238,7 @@ def parse(payload: bytes, bounds: Bounds = DEFAULT) -> Manifest:
         UnsupportedError: A newer major version, an unknown suite, or a critical field that we do not know.
     """
     where = "manifest"
-    value = canonical.decode(payload, bounds.manifest, where=where)
-    if not isinstance(value, dict):
-        raise MalformedError("expected a map", where=where)
-    # A second, independent check of the canonical form: what the library would write.
-    if msgpack.packb(value, use_bin_type=True) != payload:
-        raise MalformedError("is not in canonical form", where=where)
-    if "v" not in value:
-        raise MalformedError("field 'v' is missing", where=where)
+    value = canonical_map(payload, bounds.manifest, where)
     _FIELDS["v"](value["v"], f"{where}.v", Reading())
     version = (value["v"][0], value["v"][1])
     if version[0] != VERSION[0]:

@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgpack
+
+from mpk_tui import canonical
 from mpk_tui.bundle.limits import DEFAULT, Bounds, Named
 from mpk_tui.errors import LimitError, MalformedError
 from mpk_tui.records import dataclass, field
@@ -240,3 +243,21 @@ described(number, "type", "float64")
 described(boolean, "type", "bool")
 described(anything, "type", "any")
 described(mapping, "open", ("type", "any"))
+
+
+def canonical_map(payload: bytes, most: canonical.Limits, where: str) -> dict[str, Any]:
+    """The map that a signed payload holds: its version is there, nothing else of it was looked at.
+
+    Raises:
+        MalformedError: Not a canonical map, or one without a version.
+        LimitError: A declared size exceeds what we accept.
+    """
+    value = canonical.decode(payload, most, where=where)
+    if not isinstance(value, dict):
+        raise MalformedError("expected a map", where=where)
+    # A second, independent check of the canonical form: what the library would write.
+    if msgpack.packb(value, use_bin_type=True) != payload:
+        raise MalformedError("is not in canonical form", where=where)
+    if "v" not in value:
+        raise MalformedError("field 'v' is missing", where=where)
+    return value

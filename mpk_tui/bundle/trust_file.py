@@ -16,13 +16,23 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-import msgpack
-
 from mpk_tui import canonical
 from mpk_tui.bundle import envelope, limits
 from mpk_tui.bundle.dsse import TRUST_TYPE, pae
 from mpk_tui.bundle.envelope import Envelope, Signature
-from mpk_tui.bundle.schema import Check, Reading, digest, integer, listing, maybe, moment, record, row, text
+from mpk_tui.bundle.schema import (
+    Check,
+    Reading,
+    canonical_map,
+    digest,
+    integer,
+    listing,
+    maybe,
+    moment,
+    record,
+    row,
+    text,
+)
 from mpk_tui.bundle.signers import day
 from mpk_tui.bundle.suites import PublicKey, suite_of
 from mpk_tui.bundle.trust import Edition, Person, Policy, TrustStore
@@ -238,14 +248,7 @@ def _parse(data: bytes, *, unsigned: bool) -> TrustFile:
 
 
 def _read(payload: bytes, signatures: tuple[Signature, ...]) -> TrustFile:
-    value = canonical.decode(payload, limits.MANIFEST, where=_WHERE)
-    if not isinstance(value, dict):
-        raise MalformedError("expected a map", where=_WHERE)
-    # A second, independent check of the canonical form: what the library would write.
-    if msgpack.packb(value, use_bin_type=True) != payload:
-        raise MalformedError("is not in canonical form", where=_WHERE)
-    if "v" not in value:
-        raise MalformedError("field 'v' is missing", where=_WHERE)
+    value = canonical_map(payload, limits.MANIFEST, _WHERE)
     _FIELDS["v"](value["v"], f"{_WHERE}.v", Reading())
     major, minor = value["v"]
     if major != VERSION[0]:

@@ -21,8 +21,6 @@ from mpk_tui.cli.output import emit, emit_json, narrate, progress_bar
 from mpk_tui.errors import ExitCode, StorageError, UsageError
 
 _WIDTH = 79
-_BETWEEN = 6
-"""Best relatives that are compared with each other for a graph."""
 _NAMES = 26
 _PARTS = 6
 _MOST = 200
@@ -111,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _scan(args: argparse.Namespace) -> dict[str, Any]:
     from mpk_tui.library.catalogue import open_library
-    from mpk_tui.library.scan import MOST, scan
+    from mpk_tui.library.scan import BETWEEN, MOST, scan
     from mpk_tui.lineage.sides import Side, open_side
     from mpk_tui.progress import CancelToken
 
@@ -136,7 +134,7 @@ def _scan(args: argparse.Namespace) -> dict[str, Any]:
             given[entry.id] = side
         query = opened.enter_context(open_side(args.path, report, cancel, opening(args)))
         return scan(
-            library, query, most=args.most or MOST, given=given, pairs=_BETWEEN if graph else 0, report=report,
+            library, query, most=args.most or MOST, given=given, pairs=BETWEEN if graph else 0, report=report,
             cancel=cancel,
         )  # fmt: skip
 

@@ -28,6 +28,12 @@ _WANTED: tuple[tuple[tuple[str, ...], tuple[type, ...], str], ...] = (
     (("rope_theta",), (int, float, type(None)), "number"),
     (("hidden_act", "hidden_activation", "tokenizer_class"), (str, type(None)), "text"),
 )  # fmt: skip
+_GATED_ACTIVATIONS = frozenset({"silu", "swiglu", "gegelu"})
+_GATED_TYPES = frozenset({
+    "gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "mixtral", "phi3", "phi4", "qwen2", "qwen2_moe",
+    "qwen3", "qwen3_moe", "deepseek_v2", "deepseek_v3", "cohere", "cohere2", "command-r", "starcoder2",
+})  # fmt: skip
+"""Types that the Kit takes to have three feed-forward matrices whatever their activation is called."""
 _DERIVED = {"num_key_value_heads": "heads", "head_dim": "width"}
 
 
@@ -150,3 +156,8 @@ def _check(text: Configuration, path: Path) -> None:
                 raise MalformedError(
                     f"the Kit has no answer: {name} is {str(value)[:80]!r}, no {what}", where=str(path)
                 )
+
+
+def gated(activation: object, model_type: object) -> bool:
+    """Whether the Kit counts three feed-forward matrices a layer and not two (its ``utils/tensor.py``)."""
+    return str(activation or "").lower() in _GATED_ACTIVATIONS or str(model_type or "").lower() in _GATED_TYPES

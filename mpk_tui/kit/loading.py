@@ -18,7 +18,7 @@ from mpk_tui.checkpoint.reading import open_entry, read_small
 from mpk_tui.checkpoint.strictjson import parse
 from mpk_tui.errors import MalformedError, StorageError, UnsupportedError
 from mpk_tui.kit.automodel import ordered
-from mpk_tui.kit.configuration import Configuration
+from mpk_tui.kit.configuration import Configuration, gated
 from mpk_tui.kit.names import layer_of
 
 LARGE_PARAMETERS = 10e9
@@ -30,11 +30,6 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 TORCH, TORCH_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 _LOADS = frozenset({"BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64", "F16", "BF16", "F32", "F64"})
 _EIGHTS = frozenset({"F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
-_GATED = ("silu", "swiglu", "gegelu")
-_GATED_TYPES = frozenset({
-    "gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "mixtral", "phi3", "phi4", "qwen2", "qwen2_moe",
-    "qwen3", "qwen3_moe", "deepseek_v2", "deepseek_v3", "cohere", "cohere2", "command-r", "starcoder2",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,8 +178,8 @@ def estimate(configuration: Configuration) -> int:
     tied = get("tie_word_embeddings", None)
     head = get("head_dim", None) or (width // heads if heads else width)
     act = get("hidden_act", None) or ""
-    gated = str(act).lower() in _GATED or configuration.model_type.lower() in _GATED_TYPES
-    layer = width * head * (heads + 2 * kv) + heads * head * width + (3 if gated else 2) * width * inner
+    matrices = 3 if gated(act, configuration.model_type) else 2
+    layer = width * head * (heads + 2 * kv) + heads * head * width + matrices * width * inner
     embedding = (get("vocab_size", 0) or 0) * width
     layers = get("num_hidden_layers", 0) or 0
     return int(embedding + layers * layer + (0 if tied is None or tied else embedding))

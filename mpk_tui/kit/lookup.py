@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mpk_tui.kit import scores
+from mpk_tui.kit.configuration import gated
 from mpk_tui.kit.record import Features, Metadata, WeightSignals
 from mpk_tui.kit.reference import Asset, Reference
 from mpk_tui.progress import CancelToken, Meter, Report, silent
@@ -23,14 +24,6 @@ THRESHOLD = 0.50
 BUCKETS = ("<=1B", "1-10B", "10-40B", "40B+")
 """Size classes in order; a model is held against its own and the two beside it."""
 _UNDER = (1_000_000_000, 10_000_000_000, 40_000_000_000)
-_GATED_ACTIVATIONS = frozenset({"silu", "swiglu", "gegelu"})
-_GATED_TYPES = frozenset(
-    {
-        "gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "mixtral", "phi3", "phi4", "qwen2", "qwen2_moe",
-        "qwen3", "qwen3_moe", "deepseek_v2", "deepseek_v3", "cohere", "cohere2", "command-r", "starcoder2",
-    }
-)  # fmt: skip
-"""Types that the Kit takes to have three feed-forward matrices whatever their activation is called."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ def parameters(metadata: Metadata) -> int:
     inner = _whole(metadata.intermediate_size) or 4 * width
     head = _whole(metadata.head_dim) or (width // heads if heads else width)
     attention = width * head * (heads + 2 * kv_heads) + heads * head * width
-    feed_forward = (3 if _gated(metadata) else 2) * width * inner
+    feed_forward = (3 if gated(metadata.hidden_act, metadata.model_type) else 2) * width * inner
     embedding = _whole(metadata.vocab_size) * width
     tied = metadata.tie_word_embeddings is None or bool(metadata.tie_word_embeddings)
     return embedding * (1 if tied else 2) + _whole(metadata.num_hidden_layers) * (attention + feed_forward)
@@ -162,11 +155,6 @@ def _match_type(query: Metadata, theirs: Metadata, metadata: scores.Mfi, identit
     if metadata.tier <= 2:
         return "exact_arch" if metadata.tier == 1 else "family_hash"
     return "mfi_only" if math.isnan(identity) else "similarity"
-
-
-def _gated(metadata: Metadata) -> bool:
-    activation = str(metadata.hidden_act or "").lower()
-    return activation in _GATED_ACTIVATIONS or str(metadata.model_type or "").lower() in _GATED_TYPES
 
 
 def _whole(value: object) -> int:

@@ -14,6 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ _SLACK = 1 << 16
 _HINT = "Name the Kit's package folder, its wheel (.whl) or a copied folder database"
 
 
-class Tree:
+class Tree(ABC):
     """The files of one database.
 
     Attributes:
@@ -49,14 +50,15 @@ class Tree:
     version: str = ""
     licence: str = ""
 
+    @abstractmethod
     def size(self, name: str) -> int | None:
         """Bytes of a file, or None where there is none.
 
         Raises:
             MalformedError: No name for a file inside.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, name: str, most: int) -> bytes:
         """A whole file.
 
@@ -64,7 +66,6 @@ class Tree:
             LimitError: It has more than ``most`` bytes.
             MpkError: It cannot be read.
         """
-        raise NotImplementedError
 
 
 @contextmanager

@@ -33,6 +33,8 @@ from mpk_tui.progress import CancelToken, Meter, Report, silent
 SCHEMA = "mpk-tui/scan/1"
 MOST = 24
 """Entries that are compared in full unless a person says otherwise; a library of so many is compared whole."""
+BETWEEN = 6
+"""Best relatives that are compared with each other where a graph of the family is drawn."""
 MOST_FULL = 200
 """Entries that can be compared in full at most: the fingerprints of relatives wait in memory, some 4 MB each."""
 CONTEXT = 4

@@ -15,9 +15,6 @@ from mpk_tui.checkpoint.opening import PLAIN, Opening
 from mpk_tui.errors import StorageError, UsageError
 from mpk_tui.progress import CancelToken, Report
 
-BETWEEN = 6
-"""Best relatives that are compared with each other, for the graph."""
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -66,7 +63,7 @@ def scan_apart(asked: Asked, report: Report, cancel: CancelToken) -> dict[str, A
 def scan_task(request: bytes, report: Report, cancel: CancelToken) -> bytes:
     """What the other process does for `scan_apart`."""
     from mpk_tui.library.catalogue import open_library
-    from mpk_tui.library.scan import scan
+    from mpk_tui.library.scan import BETWEEN, scan
     from mpk_tui.lineage.sides import open_side
 
     path, library, label, model, partial, base, expected = canonical.decode(request)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgpack
-
 from mpk_tui import canonical
 from mpk_tui.bundle import limits
 from mpk_tui.bundle.dsse import PACK_TYPE, pae
@@ -19,6 +17,7 @@ from mpk_tui.bundle.schema import (
     Check,
     Reading,
     boolean,
+    canonical_map,
     choice,
     digest,
     integer,
@@ -185,14 +184,7 @@ def parse(payload: bytes) -> Body:
         LimitError: A declared size exceeds what we accept.
         UnsupportedError: A newer major version, an unknown suite, or a critical field that we do not know.
     """
-    value = canonical.decode(payload, limits.MANIFEST, where=_WHERE)
-    if not isinstance(value, dict):
-        raise MalformedError("expected a map", where=_WHERE)
-    # A second, independent check of the canonical form: what the library would write.
-    if msgpack.packb(value, use_bin_type=True) != payload:
-        raise MalformedError("is not in canonical form", where=_WHERE)
-    if "v" not in value:
-        raise MalformedError("field 'v' is missing", where=_WHERE)
+    value = canonical_map(payload, limits.MANIFEST, _WHERE)
     _FIELDS["v"](value["v"], f"{_WHERE}.v", Reading())
     major, minor = value["v"]
     if major != VERSION[0]:
